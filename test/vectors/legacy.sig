@@ -1,0 +1,4 @@
+untrusted comment: signature from minisign secret key
+RWQCTFZuEm0t6X8F+UTrov2LKFUmUp/2/4OIbMjg9trAQITJOlvMUN+Vm9M1BnOwdU2wAXBcMOvyUJDjRAj0wVHdomyGP60EHAE=
+trusted comment: timestamp:1795445174	file:config.json
+vE3Ee1s32WTmUETN10LBxtPmvLJOUoystTxBMZ93ji7/M8ORvoDUigy/ashVB8g+zkXkUEwNVtoeW8SljZsHCQ==
