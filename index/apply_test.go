@@ -1,0 +1,366 @@
+package index_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"dmfs/index"
+	"dmfs/index/indextest"
+	"dmfs/trust"
+	"dmfs/trust/trusttest"
+)
+
+func TestApply(t *testing.T) {
+	p := policy(t, may{"f": {alice, bob}, "g": {alice}})
+	record := func(name, content string, v trust.Version) trust.Record {
+		return trusttest.Record(t, p, alice, name, []byte(content), v)
+	}
+	stone := func(v trust.Version) trust.Record { return trusttest.Tombstone(t, p, alice, "f", v) }
+	// Of two contents the one with the greater digest.
+	less, greater := "x", "y"
+	if a, b := trust.DigestOf([]byte(less)), trust.DigestOf([]byte(greater)); bytes.Compare(a[:], b[:]) > 0 {
+		less, greater = greater, less
+	}
+	low, high := alice, bob
+	if a, b := alice.Public().Key, bob.Public().Key; bytes.Compare(a[:], b[:]) > 0 {
+		low, high = bob, alice
+	}
+	signed := func(s *trust.Signer) trust.Record { return trusttest.Record(t, p, s, "f", []byte("x"), 5) }
+	foreign := policy(t, may{"f": {bob}, "h": {alice}})
+
+	type want struct {
+		err      error
+		version  trust.Version
+		seq      uint64
+		inode    uint64
+		size     int64
+		notShown bool
+	}
+	for _, test := range []struct {
+		name   string
+		before []trust.Record // applied before, each alone
+		apply  []trust.Record // in one call; the last outcome counts
+		want   want
+	}{
+		{"new", nil, []trust.Record{record("f", "one", 5)}, want{version: 5, seq: 16, inode: 16, size: 3}},
+		{"new and empty", nil, []trust.Record{record("f", "", 5)}, want{version: 5, seq: 16, inode: 16}},
+		{"newer", []trust.Record{record("f", "one", 5)}, []trust.Record{record("f", "second", 6)}, want{version: 6, seq: 17, inode: 17, size: 6}},
+		{"same again", []trust.Record{record("f", "one", 5)}, []trust.Record{record("f", "one", 5)}, want{version: 5, seq: 16, inode: 16, size: 3}},
+		{"same again as a head", []trust.Record{record("f", "one", 5)}, []trust.Record{head(t, p, record("f", "one", 5))}, want{version: 5, seq: 16, inode: 16, size: 3}},
+		{"older", []trust.Record{record("f", "one", 5)}, []trust.Record{record("f", "two", 4)}, want{err: index.ErrOlder, version: 5, seq: 16, inode: 16, size: 3}},
+		{"equal version, greater digest", []trust.Record{record("f", less, 5)}, []trust.Record{record("f", greater, 5)}, want{version: 5, seq: 17, inode: 17, size: 1}},
+		{"equal version, lesser digest", []trust.Record{record("f", greater, 5)}, []trust.Record{record("f", less, 5)}, want{err: index.ErrOlder, version: 5, seq: 16, inode: 16, size: 1}},
+		{"equal content, greater signer", []trust.Record{signed(low)}, []trust.Record{signed(high)}, want{version: 5, seq: 17, inode: 16, size: 1}},
+		{"equal content, lesser signer", []trust.Record{signed(high)}, []trust.Record{signed(low)}, want{err: index.ErrOlder, version: 5, seq: 16, inode: 16, size: 1}},
+		{"signed again", []trust.Record{record("f", "one", 5)}, []trust.Record{record("f", "one", 6)}, want{version: 6, seq: 17, inode: 16, size: 3}},
+		{"tombstone", []trust.Record{record("f", "one", 5)}, []trust.Record{stone(6)}, want{version: 6, seq: 17, inode: 17, notShown: true}},
+		{"tombstone of nothing", nil, []trust.Record{stone(6)}, want{version: 6, seq: 16, inode: 16, notShown: true}},
+		{"older tombstone", []trust.Record{record("f", "one", 5)}, []trust.Record{stone(4)}, want{err: index.ErrOlder, version: 5, seq: 16, inode: 16, size: 3}},
+		{"tombstone of an empty file", []trust.Record{record("f", "", 5)}, []trust.Record{stone(6)}, want{version: 6, seq: 17, inode: 17, notShown: true}},
+		{"published again", []trust.Record{record("f", "one", 5), stone(6)}, []trust.Record{record("f", "one", 7)}, want{version: 7, seq: 18, inode: 18, size: 3}},
+		{"name twice, rising", nil, []trust.Record{record("f", "one", 5), record("f", "two", 6)}, want{version: 6, seq: 17, inode: 17, size: 3}},
+		{"name twice, falling", nil, []trust.Record{record("f", "two", 6), record("f", "one", 5)}, want{err: index.ErrOlder, version: 6, seq: 16, inode: 16, size: 3}},
+		{"name twice, the same", nil, []trust.Record{record("f", "one", 5), record("f", "one", 5)}, want{version: 5, seq: 16, inode: 16, size: 3}},
+		{"name five times", nil, []trust.Record{record("f", "1", 1), record("f", "2", 2), record("f", "3", 3), record("f", "4", 4), record("f", "5", 5)}, want{version: 5, seq: 20, inode: 20, size: 1}},
+		{"head with content held elsewhere", []trust.Record{record("g", "one", 5)}, []trust.Record{head(t, p, record("f", "one", 5))}, want{version: 5, seq: 17, inode: 17, size: 3}},
+		{"head with content in the same call", nil, []trust.Record{record("g", "one", 5), head(t, p, record("f", "one", 5))}, want{version: 5, seq: 17, inode: 17, size: 3}},
+		{"head without content", []trust.Record{record("f", "one", 5)}, []trust.Record{head(t, p, record("f", "two", 6))}, want{err: index.ErrNoContent, version: 5, seq: 16, inode: 16, size: 3}},
+		{"head of a tombstone", []trust.Record{record("f", "one", 5)}, []trust.Record{head(t, p, stone(6))}, want{version: 6, seq: 17, inode: 17, notShown: true}},
+		{"proved by another policy, admitted", nil, []trust.Record{trusttest.Record(t, foreign, bob, "f", []byte("one"), 5)}, want{version: 5, seq: 16, inode: 16, size: 3}},
+		{"proved by another policy, key not for the name", []trust.Record{record("g", "one", 5), record("f", "one", 5)}, []trust.Record{trusttest.Record(t, policy(t, may{"g": {bob}}), bob, "g", []byte("two"), 6), trusttest.Record(t, foreign, alice, "h", nil, 6)}, want{err: trust.ErrNotAllowed, version: 5, seq: 17, inode: 17, size: 3}},
+		{"I1: the zero record", []trust.Record{record("f", "one", 5)}, []trust.Record{{}}, want{err: trust.ErrMalformed, version: 5, seq: 16, inode: 16, size: 3}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			path := filepath.Join(t.TempDir(), "index")
+			ix := indextest.OpenAt(t, path, p)
+			for _, r := range test.before {
+				apply(t, ix, r)
+			}
+			outcomes, err := ix.Apply("peer", test.apply...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			last := outcomes[len(outcomes)-1]
+			is(t, last.Err, test.want.err)
+
+			e := get(t, ix, "f")
+			if last.Err == nil && last.Seq != e.Seq {
+				t.Errorf("outcome names change %d, held is %d", last.Seq, e.Seq)
+			}
+			got := want{last.Err, e.Record.Version(), e.Seq, e.Inode, e.Size, !e.Shown}
+			test.want.err = last.Err
+			if got != test.want {
+				t.Errorf("got  %+v\nwant %+v", got, test.want)
+			}
+			if e.Shown {
+				content, err := ix.Content(e.Record.Digest())
+				if err != nil || int64(len(content)) != e.Size {
+					t.Errorf("content %q, %v", content, err)
+				}
+			}
+			same(t, ix, path, p)
+		})
+	}
+}
+
+// same closes the index, opens it again, and wants to see the same.
+func same(t *testing.T, ix *index.Index, path string, p *trust.Policy) {
+	t.Helper()
+	if err := errors.Join(ix.Check(), ix.Close()); err != nil {
+		t.Fatal(err)
+	}
+	again := indextest.OpenAt(t, path, p)
+	before, after := ix.Entries(), again.Entries()
+	if len(before) != len(after) || ix.Seq() != again.Seq() {
+		t.Fatalf("%d entries, seq %d; after opening again %d, %d", len(before), ix.Seq(), len(after), again.Seq())
+	}
+	for i, a := range before {
+		b := after[i]
+		if a.Record.IsZero() != b.Record.IsZero() || trust.Compare(a.Record, b.Record) != 0 || !a.Since.Equal(b.Since) {
+			t.Errorf("%s: %+v became %+v", a.Name, a, b)
+		}
+		a.Record, b.Record, a.Since, b.Since = trust.Record{}, trust.Record{}, time.Time{}, time.Time{}
+		if fmt.Sprint(a) != fmt.Sprint(b) {
+			t.Errorf("%+v became %+v", a, b)
+		}
+	}
+	if fmt.Sprint(ix.Dirs()) != fmt.Sprint(again.Dirs()) {
+		t.Errorf("directories %v became %v", ix.Dirs(), again.Dirs())
+	}
+}
+
+func TestBornIsForEver(t *testing.T) {
+	p := policy(t, may{"f": {alice}, "g": {alice}})
+	ix := indextest.Open(t, p)
+	apply(t, ix, trusttest.Record(t, p, alice, "g", nil, 1))
+	for v := trust.Version(1); v < 12; v += 2 {
+		apply(t, ix, trusttest.Record(t, p, alice, "f", []byte{byte(v)}, v))
+		apply(t, ix, trusttest.Tombstone(t, p, alice, "f", v+1))
+		if e := get(t, ix, "f"); e.Born != 17 {
+			t.Fatalf("born %d", e.Born)
+		}
+	}
+}
+
+func TestI2OnlyApplyWrites(t *testing.T) {
+	p := policy(t, may{"d/f": {alice}, "g": {alice}})
+	path := filepath.Join(t.TempDir(), "index")
+	ix := indextest.OpenAt(t, path, p)
+	r := trusttest.Record(t, p, alice, "d/f", []byte("one"), 5)
+	seq := apply(t, ix, r)[0].Seq
+	before, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, call := range map[string]func(){
+		"apply the same":      func() { apply(t, ix, r) },
+		"apply an older one":  func() { _, _ = ix.Apply("", trusttest.Record(t, p, alice, "d/f", nil, 4)) },
+		"apply a bare head":   func() { _, _ = ix.Apply("", head(t, p, trusttest.Record(t, p, alice, "g", []byte("g"), 4))) },
+		"apply nothing":       func() { _, _ = ix.Apply("") },
+		"pin and unpin":       func() { ix.Pin(seq); ix.Unpin(seq) },
+		"set an equal policy": func() { _ = ix.SetPolicy(policy(t, may{"d/f": {alice}, "g": {alice}})) },
+		"check":               func() { _ = ix.Check() },
+		"refuse":              func() { ix.Refuse(index.Refused{Name: "g"}) },
+		"read":                func() { ix.Get(r.Name()); ix.Entries(); ix.Dirs(); _, _ = ix.Content(r.Digest()) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			call()
+			after, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !bytes.Equal(before, after) {
+				t.Error("the file was written to")
+			}
+		})
+	}
+	if ix.Seq() != seq {
+		t.Errorf("seq went from %d to %d", seq, ix.Seq())
+	}
+}
+
+// permutations calls fn with every order of recs.
+func permutations(recs []trust.Record, fn func([]trust.Record)) {
+	var permute func(k int)
+	permute = func(k int) {
+		if k == len(recs) {
+			fn(slices.Clone(recs))
+			return
+		}
+		for i := k; i < len(recs); i++ {
+			recs[k], recs[i] = recs[i], recs[k]
+			permute(k + 1)
+			recs[k], recs[i] = recs[i], recs[k]
+		}
+	}
+	permute(0)
+}
+
+func TestI4EveryOrderEndsTheSame(t *testing.T) {
+	p := policy(t, may{"f": {alice, bob}})
+	for _, test := range []struct {
+		name string
+		recs []trust.Record
+	}{
+		{"ties", []trust.Record{
+			trusttest.Record(t, p, alice, "f", []byte("a"), 5),
+			trusttest.Record(t, p, bob, "f", []byte("a"), 5),
+			trusttest.Record(t, p, alice, "f", []byte("b"), 5),
+			trusttest.Record(t, p, bob, "f", []byte("b"), 5),
+		}},
+		{"tombstone first", []trust.Record{
+			trusttest.Record(t, p, alice, "f", []byte("a"), 4),
+			trusttest.Tombstone(t, p, bob, "f", 5),
+			trusttest.Record(t, p, bob, "f", []byte("a"), 5),
+			trusttest.Record(t, p, alice, "f", nil, 5),
+		}},
+		{"rising", []trust.Record{
+			trusttest.Record(t, p, alice, "f", []byte("a"), 1),
+			trusttest.Record(t, p, alice, "f", []byte("b"), 2),
+			trusttest.Tombstone(t, p, alice, "f", 3),
+			trusttest.Record(t, p, bob, "f", []byte("a"), 4),
+			trusttest.Record(t, p, bob, "f", []byte("a"), 4),
+		}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			winner := slices.MaxFunc(test.recs, trust.Compare)
+			n := 0
+			permutations(test.recs, func(order []trust.Record) {
+				n++
+				ix, err := index.Open(filepath.Join(t.TempDir(), fmt.Sprint(n)), p)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer ix.Close()
+				// All in one call, or each in its own and then all again.
+				_, err = ix.Apply("", order...)
+				if n%2 == 0 {
+					for _, r := range order {
+						_, err = ix.Apply("", r)
+					}
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+				if e := get(t, ix, "f"); trust.Compare(e.Record, winner) != 0 || e.Shown == winner.Deleted() {
+					t.Fatalf("order %d: held %+v", n, e)
+				}
+				if err := ix.Check(); err != nil {
+					t.Fatal(err)
+				}
+			})
+		})
+	}
+}
+
+func TestApplyFromManyAtOnce(t *testing.T) {
+	names, p := numbered(t, 8)
+	ix := indextest.Open(t, p)
+	const versions = 20
+	var writers sync.WaitGroup
+	for _, name := range names {
+		for half := range 2 {
+			var recs []trust.Record
+			for v := half; v < versions; v += 2 {
+				recs = append(recs, trusttest.Record(t, p, alice, name, fmt.Appendf(nil, "%s %d", name, v), trust.Version(v+1)))
+			}
+			writers.Go(func() {
+				for _, r := range recs {
+					out, err := ix.Apply("", r)
+					if err != nil || out[0].Err != nil && !errors.Is(out[0].Err, index.ErrOlder) {
+						t.Error(err, out)
+					}
+					if e, _ := ix.Get(r.Name()); e.Record.Version() < r.Version() {
+						t.Errorf("%s: told of %d, held is %d", r.Name(), r.Version(), e.Record.Version())
+					}
+				}
+			})
+		}
+	}
+	writers.Wait()
+	for _, name := range names {
+		shows(t, ix, name, fmt.Sprintf("%s %d", name, versions-1))
+	}
+}
+
+func TestContents(t *testing.T) {
+	names, p := numbered(t, 7)
+	ix := indextest.Open(t, p)
+	for i, size := range []int{0, 1, 4096, 4097, 1 << 20, trust.MaxContent} {
+		content := bytes.Repeat([]byte{byte(i + 1)}, size)
+		r := trusttest.Record(t, p, alice, names[i], content, 1)
+		apply(t, ix, r)
+		for _, read := range []struct{ off, length, n int }{
+			{0, size, size}, {0, size + 1, size}, {size / 2, size, size - size/2}, {size, 1, 0}, {size + 1, 1, 0}, {size, 0, 0},
+		} {
+			buf := make([]byte, read.length)
+			n, err := ix.ReadAt(r.Digest(), buf, int64(read.off))
+			if n != read.n || (err == nil) != (n == read.length) || !bytes.Equal(buf[:n], content[min(read.off, size):][:n]) {
+				t.Errorf("size %d: ReadAt(%d bytes, %d) = %d, %v", size, read.length, read.off, n, err)
+			}
+		}
+		got, err := ix.Content(r.Digest())
+		if err != nil || !bytes.Equal(got, content) {
+			t.Errorf("size %d: content of %d bytes, %v", size, len(got), err)
+		}
+	}
+	absent := trust.DigestOf([]byte("absent"))
+	_, err := ix.ReadAt(absent, make([]byte, 1), 0)
+	is(t, err, index.ErrNoContent)
+	_, err = ix.Content(absent)
+	is(t, err, index.ErrNoContent)
+	if _, err := ix.ReadAt(absent, nil, -1); err == nil || errors.Is(err, index.ErrNoContent) {
+		t.Errorf("negative offset: %v", err)
+	}
+}
+
+func TestDirs(t *testing.T) {
+	first := policy(t, may{"a/b/c": {alice}, "a/d": {alice}, "e": {alice}})
+	path := filepath.Join(t.TempDir(), "index")
+	ix := indextest.OpenAt(t, path, first)
+	want := func(dirs map[string]uint64) {
+		t.Helper()
+		if got := ix.Dirs(); fmt.Sprint(got) != fmt.Sprint(dirs) {
+			t.Fatalf("directories %v, want %v", got, dirs)
+		}
+	}
+	want(map[string]uint64{"a": 16, "a/b": 17})
+	apply(t, ix, trusttest.Record(t, first, alice, "a/d", nil, 1))
+	second := policy(t, may{"f/g": {alice}})
+	if err := ix.SetPolicy(second); err != nil {
+		t.Fatal(err)
+	}
+	want(map[string]uint64{"a": 16, "f": 19}) // a of the held name a/d, which is withheld at 20
+	if err := ix.Close(); err != nil {
+		t.Fatal(err)
+	}
+	ix = indextest.OpenAt(t, path, first)
+	want(map[string]uint64{"a": 16, "a/b": 17})
+	if e := get(t, ix, "a/d"); e.Seq != 21 || e.Born != 18 {
+		t.Errorf("%+v", e)
+	}
+}
+
+func TestRefusals(t *testing.T) {
+	ix := indextest.Open(t, policy(t, may{"f": {alice}}))
+	for i := range 300 {
+		ix.Refuse(index.Refused{Name: fmt.Sprint(i), Reason: "first"})
+	}
+	ix.Refuse(index.Refused{Name: "100", Reason: string(make([]byte, 5000))})
+	got := ix.Refusals()
+	if len(got) != 256 || got[0].Name != "44" || got[254].Name != "299" {
+		t.Fatalf("%d refusals, from %s to %s", len(got), got[0].Name, got[254].Name)
+	}
+	if last := got[255]; last.Name != "100" || len(last.Reason) != 1024 {
+		t.Errorf("last %s with %d bytes", last.Name, len(last.Reason))
+	}
+}

@@ -1,0 +1,79 @@
+// Package index is where records live: one bbolt file, mode 0600, of one process. [Index.Apply] is
+// the only way in and takes nothing but a [trust.Record]; [Index.Follow] tells everybody else.
+//
+// # What is held
+//
+// Every name has one held version, the one that wins by trust.Compare among those that the policy
+// admits, and perhaps superseded ones. A tombstone is held like any other version. Names never go.
+//
+// Each time that a name's held version changes, that is a change; it gets the next number, seq.
+// Directories get a number from the same counter, once. The first number is 16: the mount uses those
+// below. A change has an inode, the seq at which its content appeared: a file that is signed again
+// with the same content keeps its inode, one that comes back after a tombstone gets a new one.
+//
+// A version is withheld while the policy in force does not admit it, or when its lifetime was over
+// as the policy was put in force. It stays on disk and its entry says nothing of it; it comes back,
+// with a new seq and inode, when a policy admits it. A version that is not admitted does not stand in
+// the way of an older one: a node that never saw it would take that too. One whose lifetime is over
+// does, else what it superseded would return.
+//
+// Of superseded versions the newest two of each name stay, those that are pinned, and those that are
+// the inode of one that stays. Others go, with contents that nothing else uses, in the transaction
+// that supersedes them or soon after they are unpinned. Pins end with the process: what was pinned
+// then goes when its name changes next, so that a successor can still serve open files.
+//
+// # The file
+//
+// It has four buckets. Numbers are big-endian; the length of a field comes before it, in two bytes.
+//
+//	meta      "format" → 1, in 8 bytes
+//	changes   seq, 8 bytes → a row
+//	contents  digest, 64 bytes → the content; one longer than 4096 bytes is in a bucket of its own
+//	          under that key, with the key "bytes"
+//	dirs      path → number, 8 bytes
+//
+// The newest change of a name is the one that is held; the others are its superseded versions. A row:
+//
+//	offset  bytes
+//	     0      1  1, the format of the row
+//	     1      1  1 when the version is withheld, else 0
+//	     2      8  inode: the seq of an earlier change of this name with this content, or its own
+//	    10      8  born: the seq of the name's first change
+//	    18      8  version, nanoseconds since the epoch
+//	    26      8  since when it is here, by this clock, nanoseconds since the epoch
+//	    34      4  size of the content, at most 10 MiB
+//	    38     64  digest of the content
+//	   102   2+n  name
+//	         2+n  origin, at most 128 bytes: who brought it
+//	         2+n  signature, at most 4096 bytes: the text of the signature file
+//
+// Change 18, which is the second content of the name dns/cnames (born at 17, its directory is 16),
+// brought by the mount, with "hello" for a content and, to be short, "text" for a signature:
+//
+//	0100
+//	0000000000000012
+//	0000000000000011
+//	18ea7b64983d907e
+//	18ea7b64d7523900
+//	00000005
+//	e4cfa39a3d37be31c59609e807970799caa68a19bfaa15135f165085e01d41a6
+//	5ba1e1b146aeb6bd0092b49eac214c103ccfa3a365954bbbe52f74a2b3620c94
+//	000a 646e732f636e616d6573
+//	0005 6d6f756e74
+//	0004 74657874
+//
+// Open refuses a file with rows that break this, and [Index.Check] one whose contents do.
+//
+// # How it is written
+//
+// One goroutine writes. It takes all callers of Apply that wait into one transaction, which stores
+// contents, rows and what is dropped, or nothing (I2); only then it shows them and wakes followers
+// (I3). No lock is held meanwhile (I8). The table in memory has everything but the contents.
+//
+// bbolt copies on write, and never splits a leaf of fewer than five keys: a 10 MiB value would be
+// written again with each small neighbour. So longer contents have buckets of their own, whose pages
+// are written once and given back whole. The list of free pages is not stored (NoFreelistSync), as
+// dropping 10 MiB would add 20 KiB of it to every later transaction; Open and a failed transaction
+// find it by walking the pages, few compared with the bytes in them. It is kept as a map of spans, so
+// that 2,562 free pages in a row are found at once. The file never shrinks; freed pages are used again.
+package index

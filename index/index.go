@@ -1,0 +1,171 @@
+package index
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"sync"
+
+	"dmfs/trust"
+
+	"go.etcd.io/bbolt"
+)
+
+var (
+	// ErrOlder: another version of the name is held, and wins.
+	ErrOlder = errors.New("older than what is held")
+	// ErrInUse: another process, or this one, has the file open.
+	ErrInUse = errors.New("index is in use")
+	// ErrFormat: the file is no index, or one of another format.
+	ErrFormat = errors.New("not an index that this program can read")
+	// ErrCorrupt: the file contradicts itself.
+	ErrCorrupt = errors.New("index is corrupt")
+	// ErrNoContent: no content with this digest is stored.
+	ErrNoContent = errors.New("content is not held")
+)
+
+// An Index is an open index file. All methods may be called from any goroutine.
+type Index struct {
+	db       *bbolt.DB
+	jobs     chan *job
+	policies chan *policyJob
+	sweep    chan struct{} // something was unpinned; holds one
+	quit     chan struct{} // closed by Close
+	stopped  chan struct{} // closed when the writer has ended
+	close    func() error
+
+	// Only the writer touches these.
+	last uint64               // newest number given
+	uses map[trust.Digest]use // contents stored
+	ids  map[string]uint64    // every directory that ever was
+
+	mu     sync.RWMutex // guards all below; only the writer changes them, but for pins, loose and sorted
+	policy *trust.Policy
+	files  map[trust.Name]*file
+	rows   map[uint64]*change // every change stored, by seq
+	log    []logged
+	news   chan struct{}     // closed at the next change
+	dirs   map[string]uint64 // replaced, never modified
+	sorted []Entry           // nil: to be made
+	pins   map[uint64]int
+	loose  map[trust.Name]bool // names with something unpinned since they were trimmed
+
+	refused refusals
+}
+
+// Open opens the index at path, or makes one there with mode 0600 in a directory that exists. Every
+// record is proved again; what p does not admit is withheld, which is a change when it was not
+// before. Errors: ErrInUse after a second, ErrFormat, ErrCorrupt, those of the file system.
+func Open(path string, p *trust.Policy) (*Index, error) {
+	db, err := openFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("open index %s: %w", path, err)
+	}
+	ix, err := load(db, p)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open index %s: %w", path, err), db.Close())
+	}
+	go ix.write()
+	return ix, nil
+}
+
+// load builds the table in memory.
+func load(db *bbolt.DB, p *trust.Policy) (*Index, error) {
+	var t *table
+	err := db.View(func(tx *bbolt.Tx) (err error) {
+		t, err = readTable(tx)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	ix := &Index{
+		db: db, jobs: make(chan *job), policies: make(chan *policyJob),
+		sweep: make(chan struct{}, 1), quit: make(chan struct{}), stopped: make(chan struct{}),
+		last: t.last, uses: t.uses, ids: t.ids,
+		files: map[trust.Name]*file{}, rows: t.rows, news: make(chan struct{}),
+		pins: map[uint64]int{}, loose: map[trust.Name]bool{},
+	}
+	ix.close = sync.OnceValue(ix.shut)
+	ix.log = heldOf(t.names)
+	return ix, ix.settle(p, slices.Collect(maps.Values(t.names)))
+}
+
+// Close waits for an Apply that is being written and closes the file. Later calls return the same;
+// followers end with os.ErrClosed, and so does whatever needs the file.
+func (ix *Index) Close() error { return ix.close() }
+
+func (ix *Index) shut() error {
+	close(ix.quit)
+	<-ix.stopped
+	return ix.db.Close()
+}
+
+// closed says what was asked of a closed index.
+func closed(what string) error { return fmt.Errorf("%s: index is closed: %w", what, os.ErrClosed) }
+
+// Policy returns the policy in force.
+func (ix *Index) Policy() *trust.Policy {
+	ix.mu.RLock()
+	defer ix.mu.RUnlock()
+	return ix.policy
+}
+
+// Get returns what is held for a name.
+func (ix *Index) Get(n trust.Name) (Entry, bool) {
+	ix.mu.RLock()
+	defer ix.mu.RUnlock()
+	f, ok := ix.files[n]
+	if !ok {
+		return Entry{}, false
+	}
+	return f.Entry, true
+}
+
+// Entries returns what is held, sorted by name, tombstones and withheld versions included. The slice
+// is shared: read only.
+func (ix *Index) Entries() []Entry {
+	ix.mu.Lock()
+	defer ix.mu.Unlock()
+	if ix.sorted == nil {
+		ix.sorted = make([]Entry, 0, len(ix.files))
+		for _, f := range ix.files {
+			ix.sorted = append(ix.sorted, f.Entry)
+		}
+		slices.SortFunc(ix.sorted, func(a, b Entry) int { return cmp.Compare(a.Name.String(), b.Name.String()) })
+	}
+	return slices.Clip(ix.sorted)
+}
+
+// Seq returns the newest change, 0 when there was none.
+func (ix *Index) Seq() uint64 {
+	ix.mu.RLock()
+	defer ix.mu.RUnlock()
+	if len(ix.log) == 0 {
+		return 0
+	}
+	return ix.log[len(ix.log)-1].seq
+}
+
+// Stored returns a version by its Seq or Inode, also a superseded one as long as it is stored. By
+// Inode it is the version with which the content appeared, always the same one.
+func (ix *Index) Stored(seq uint64) (Stored, bool) {
+	ix.mu.RLock()
+	defer ix.mu.RUnlock()
+	c, ok := ix.rows[seq]
+	if !ok {
+		return Stored{}, false
+	}
+	return c.stored(), true
+}
+
+// Dirs returns every directory of the policy and of held names, tombstones and withheld ones
+// included, with its number, which is for ever the same and never that of a change. Shared: read only.
+func (ix *Index) Dirs() map[string]uint64 {
+	ix.mu.RLock()
+	defer ix.mu.RUnlock()
+	return ix.dirs
+}
