@@ -1,0 +1,148 @@
+package fs
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+
+	"github.com/hanwen/go-fuse/v2/fuse"
+	"golang.org/x/sys/unix"
+)
+
+// maxTransfer is the largest read or write request in bytes.
+const maxTransfer = 128 << 10
+
+// mountDevice mounts and returns the connection's descriptor: with mount(2)
+// where we may, through the setuid helper fusermount3 where we may not.
+func mountDevice(mountpoint string, allowOther bool) (int, error) {
+	fd, err := mountDirect(mountpoint, allowOther)
+	if errors.Is(err, unix.EPERM) {
+		return mountHelper(mountpoint, allowOther)
+	}
+	return fd, err
+}
+
+func mountDirect(mountpoint string, allowOther bool) (int, error) {
+	fd, err := unix.Open("/dev/fuse", unix.O_RDWR|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return -1, fmt.Errorf("/dev/fuse: %w", err)
+	}
+	options := fmt.Sprintf("fd=%d,rootmode=40000,user_id=%d,group_id=%d,max_read=%d", fd, os.Getuid(), os.Getgid(), maxTransfer)
+	if allowOther {
+		options += ",allow_other"
+	}
+	flags := uintptr(unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC)
+	if err := unix.Mount("dmfs", mountpoint, "fuse."+subtype, flags, options); err != nil {
+		unix.Close(fd)
+		return -1, err
+	}
+	return fd, nil
+}
+
+// mountHelper runs fusermount3, which sends the descriptor over a socket.
+func mountHelper(mountpoint string, allowOther bool) (int, error) {
+	helper, err := exec.LookPath("fusermount3")
+	if err != nil {
+		return -1, fmt.Errorf("mounting without root needs fusermount3: %w", err)
+	}
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return -1, err
+	}
+	defer unix.Close(pair[0])
+	theirs := os.NewFile(uintptr(pair[1]), "fusermount3")
+	defer theirs.Close()
+	options := fmt.Sprintf("nosuid,nodev,noexec,fsname=dmfs,subtype=%s,max_read=%d", subtype, maxTransfer)
+	if allowOther {
+		options += ",allow_other"
+	}
+	cmd := exec.Command(helper, "-o", options, "--", mountpoint)
+	cmd.Env = append(os.Environ(), "_FUSE_COMMFD=3")
+	cmd.ExtraFiles = []*os.File{theirs}
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return -1, fmt.Errorf("fusermount3: %s: %w", strings.TrimSpace(string(out)), err)
+	}
+	return receiveDescriptor(pair[0])
+}
+
+func receiveDescriptor(socket int) (int, error) {
+	var data [4]byte
+	oob := make([]byte, unix.CmsgSpace(4))
+	_, n, _, _, err := unix.Recvmsg(socket, data[:], oob, unix.MSG_CMSG_CLOEXEC)
+	if err != nil {
+		return -1, err
+	}
+	messages, err := unix.ParseSocketControlMessage(oob[:n])
+	if err != nil || len(messages) != 1 {
+		return -1, fmt.Errorf("fusermount3 sent no descriptor: %w", err)
+	}
+	fds, err := unix.ParseUnixRights(&messages[0])
+	if err != nil || len(fds) != 1 {
+		return -1, fmt.Errorf("fusermount3 sent no descriptor: %w", err)
+	}
+	return fds[0], nil
+}
+
+// serve gives go-fuse one end of a socket pair that replays the kernel's INIT
+// request, and then puts the connection in its place. So the mount is ours and
+// not the library's: the request can be replayed to a successor of this
+// process.
+func serve(raw fuse.RawFileSystem, device int) (*fuse.Server, error) {
+	request := make([]byte, 64<<10)
+	n, err := unix.Read(device, request)
+	if err != nil {
+		return nil, fmt.Errorf("init request: %w", err)
+	}
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer unix.Close(pair[1])
+	if _, err := unix.Write(pair[1], request[:n]); err != nil {
+		return nil, err
+	}
+	kernel, err := fuse.NewServer(raw, fmt.Sprintf("/dev/fd/%d", pair[0]), &fuse.MountOptions{
+		FsName: "dmfs", Name: subtype, MaxWrite: maxTransfer,
+		MaxInflightRequestBytes: 64 << 20,
+		ExtraCapabilities:       fuse.CAP_ATOMIC_O_TRUNC,
+	})
+	if err != nil {
+		return nil, err
+	}
+	if n, err = unix.Read(pair[1], request); err != nil {
+		return nil, err
+	}
+	if _, err := unix.Write(device, request[:n]); err != nil {
+		return nil, fmt.Errorf("init answer: %w", err)
+	}
+	if err := unix.Dup3(device, pair[0], unix.O_CLOEXEC); err != nil {
+		return nil, err
+	}
+	return kernel, unix.Close(device)
+}
+
+// unmount takes a mount away, lazily when it is in use.
+func unmount(mountpoint string) error {
+	err := unix.Unmount(mountpoint, 0)
+	if errors.Is(err, unix.EBUSY) {
+		err = unix.Unmount(mountpoint, unix.MNT_DETACH)
+	}
+	if errors.Is(err, unix.EPERM) {
+		err = helperUnmount(mountpoint)
+	}
+	if errors.Is(err, syscall.EINVAL) {
+		return nil // not mounted any more
+	}
+	return err
+}
+
+func helperUnmount(mountpoint string) error {
+	out, err := exec.Command("fusermount3", "-u", "-z", "--", mountpoint).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("fusermount3 -u: %s: %w", strings.TrimSpace(string(out)), err)
+	}
+	return nil
+}

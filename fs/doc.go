@@ -1,0 +1,45 @@
+// Package fs shows records as files.
+//
+// A mount is a directory in which every record that the index holds is a
+// read-only file, with its detached signature beside it as NAME.sig. Writing a
+// file and its signature into the mount proposes a new record. Package fs never
+// talks to the network: it proposes records to the index and follows the
+// index's changes.
+//
+// # Nodes
+//
+// The file system is stateless on FUSE's raw protocol: a node id is a number
+// that the index keeps (see node.go), so any request about a record can be
+// answered by a process that never saw the lookup. One version of a name is one
+// immutable inode; the kernel may cache its attributes and pages for ever. A
+// new version is a new inode under the old name, so an open file keeps reading
+// what it opened.
+//
+// # Delivery
+//
+// FUSE has no inotify event for a change that the server makes. Therefore the
+// follower (deliver.go) stages a new version under an unguessable name in the
+// hidden directory .dmfs and calls rename(2) through its own mount; a deletion is an
+// unlink(2). The kernel updates its cache by itself and watchers see what they
+// see for every atomic replacement: IN_MOVED_TO in the directory, IN_ATTRIB and
+// IN_DELETE_SELF on the old file, IN_DELETE for a deletion. Lookups answer the old version until
+// the kernel's own RENAME request arrives. NAME.sig changes together with NAME
+// and has no event of its own: watch NAME.
+//
+// # Drafts
+//
+// Whoever opens a name for writing gets a draft: an inode of its own that
+// nobody can read and only its own process can see. Opening a visible file for
+// writing is answered with ESTALE; the kernel then walks the path again and
+// that walk finds the draft. Content and signature may come in either order
+// and from several writers at once; the signature picks the content whose
+// digest it signs. The verdict is the result of the close(2) that completes a
+// pair, or of the rename(2) that moves the completing half into place. A close
+// returns 0 when the record is on disk and this mount shows it. After a rename
+// of a signature the record is on disk, and the mount shows it as soon as the
+// kernel has released the directory, since it holds the directory's lock until we answer.
+//
+// A half whose other half is missing waits for it (see drafts.go for the limits) and is then
+// forgotten. A refused pair changes nothing; the reason is kept by the index
+// and shown in .dmfs/status.json and in the attribute user.dmfs.refused.
+package fs

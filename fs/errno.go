@@ -1,0 +1,53 @@
+package fs
+
+import (
+	"errors"
+	"syscall"
+
+	"dmfs/index"
+	"dmfs/trust"
+)
+
+// ErrUnsigned refuses changes that carry no signature: rm, mv, mkdir, ln of
+// what is shown.
+var ErrUnsigned = errors.New("changes need a signature")
+
+// ErrQuota refuses a draft when its bytes or the number of drafts would exceed
+// the limits.
+var ErrQuota = errors.New("too many drafts or draft bytes")
+
+// ErrReader refuses writes by a user who may only read.
+var ErrReader = errors.New("this user may only read")
+
+// errno is the one table from what went wrong to what a program is told.
+var errno = []struct {
+	err  error
+	code syscall.Errno
+}{
+	{trust.ErrName, syscall.EINVAL},
+	{trust.ErrTooLarge, syscall.EFBIG},
+	{trust.ErrMalformed, syscall.EBADMSG},
+	{trust.ErrMismatch, syscall.EKEYREJECTED},
+	{trust.ErrUnknownKey, syscall.ENOKEY},
+	{trust.ErrNotAllowed, syscall.EACCES},
+	{trust.ErrRevoked, syscall.EKEYREVOKED},
+	{trust.ErrExpired, syscall.EKEYEXPIRED},
+	{index.ErrOlder, syscall.ESTALE},
+	{ErrUnsigned, syscall.EPERM},
+	{ErrReader, syscall.EACCES},
+	{ErrQuota, syscall.EDQUOT},
+}
+
+// Errno returns what a program sees for err: 0 for nil, and EIO for an error
+// that the table does not know.
+func Errno(err error) syscall.Errno {
+	if err == nil {
+		return 0
+	}
+	for _, row := range errno {
+		if errors.Is(err, row.err) {
+			return row.code
+		}
+	}
+	return syscall.EIO
+}

@@ -1,0 +1,159 @@
+// Package fstest mounts an index for a test. Only tests import it.
+//
+// A test must not touch its own mount from its own process, since the Go
+// runtime may wait for a system call that waits for the server in the same process: use
+// programs (Run, Shell), as users do.
+package fstest
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"dmfs/fs"
+	"dmfs/index"
+	"dmfs/trust"
+	"dmfs/trust/trusttest"
+)
+
+// Node is a mounted index, with one signer who may sign every name of the
+// policy, and a directory outside the mount to prepare files in.
+type Node struct {
+	*fs.FS
+	t      testing.TB
+	Dir    string // the mount
+	Work   string // somewhere else
+	Index  *index.Index
+	Signer *trust.Signer
+}
+
+// patience is how long a command line may take before the test fails.
+const patience = 30 * time.Second
+
+// Need skips the test where FUSE is missing, which never happens in CI.
+func Need(t testing.TB) {
+	t.Helper()
+	if _, err := os.Stat("/dev/fuse"); err == nil {
+		return
+	}
+	if os.Getenv("CI") != "" {
+		t.Fatal("/dev/fuse is missing")
+	}
+	t.Skip("SKIPPED: /dev/fuse is missing, the mount is not tested")
+}
+
+// Mount mounts a new index under a policy that declares names, and takes it
+// away and checks the index when the test ends.
+func Mount(t testing.TB, names ...string) *Node {
+	t.Helper()
+	Need(t)
+	signer := trusttest.Signer(1)
+	work := t.TempDir()
+	ix, err := index.Open(filepath.Join(t.TempDir(), "index.db"), trusttest.Policy(t, signer, names...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := fs.Mount(fs.Options{
+		Mountpoint: filepath.Join(t.TempDir(), "mnt"),
+		StateDir:   work,
+		AllowOther: os.Getuid() == 0,
+		Pages:      map[string]func() ([]byte, error){"status.json": func() ([]byte, error) { return []byte("{}\n"), nil }},
+	}, ix)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := &Node{FS: f, t: t, Dir: f.Mountpoint(), Work: work, Index: ix, Signer: signer}
+	t.Cleanup(n.close)
+	return n
+}
+
+func (n *Node) close() {
+	if err := n.Unmount(); err != nil {
+		n.t.Errorf("unmount: %v", err)
+	}
+	<-n.Done()
+	if err := n.Index.Check(); err != nil {
+		n.t.Errorf("check: %v", err)
+	}
+	if err := n.Index.Close(); err != nil {
+		n.t.Errorf("close: %v", err)
+	}
+}
+
+// Pair writes a content and its signature beside the mount and returns their
+// paths. The version is in seconds.
+func (n *Node) Pair(name string, content []byte, version int64) (file, signature string) {
+	n.t.Helper()
+	file = filepath.Join(n.Work, filepath.Base(name))
+	text := trusttest.Sign(n.t, n.Signer, name, content, trust.Version(version*1e9))
+	for path, data := range map[string][]byte{file: content, file + ".sig": text} {
+		if err := os.WriteFile(path, data, 0o644); err != nil {
+			n.t.Fatal(err)
+		}
+	}
+	return file, file + ".sig"
+}
+
+// Remote applies a record as if another node had sent it.
+func (n *Node) Remote(name string, content []byte, version int64) {
+	n.t.Helper()
+	r := trusttest.Record(n.t, n.Index.Policy(), n.Signer, name, content, trust.Version(version*1e9))
+	n.apply(r)
+}
+
+// RemoteDelete applies a tombstone likewise.
+func (n *Node) RemoteDelete(name string, version int64) {
+	n.t.Helper()
+	n.apply(trusttest.Tombstone(n.t, n.Index.Policy(), n.Signer, name, trust.Version(version*1e9)))
+}
+
+func (n *Node) apply(r trust.Record) {
+	n.t.Helper()
+	out, err := n.Index.Apply("peer", r)
+	if err != nil || out[0].Err != nil {
+		n.t.Fatalf("apply: %v %v", err, out)
+	}
+}
+
+// Shell runs a command line of sh, with the mount in $M and the other directory
+// as working directory, and returns what it printed and whether it succeeded.
+func (n *Node) Shell(line string) (output string, ok bool) {
+	n.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "sh", "-c", line)
+	cmd.Dir = n.Work
+	cmd.Env = append(os.Environ(), "M="+n.Dir, "LC_ALL=C")
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	err := cmd.Run()
+	if ctx.Err() != nil {
+		n.t.Fatalf("%s: no end after %v: %s", line, patience, &out)
+	}
+	return out.String(), err == nil
+}
+
+// Must runs a command line that has to succeed.
+func (n *Node) Must(line string) string {
+	n.t.Helper()
+	out, ok := n.Shell(line)
+	if !ok {
+		n.t.Fatalf("%s: failed: %s", line, out)
+	}
+	return out
+}
+
+// Tombstone writes a signed deletion beside the mount and returns its path.
+func (n *Node) Tombstone(name string, version int64) (signature string) {
+	n.t.Helper()
+	r := trusttest.Tombstone(n.t, n.Index.Policy(), n.Signer, name, trust.Version(version*1e9))
+	signature = filepath.Join(n.Work, filepath.Base(name)+".sig")
+	if err := os.WriteFile(signature, r.Signature(), 0o644); err != nil {
+		n.t.Fatal(err)
+	}
+	return signature
+}

@@ -1,0 +1,188 @@
+package fs
+
+import (
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/hanwen/go-fuse/v2/fuse"
+	"golang.org/x/sys/unix"
+
+	"dmfs/index"
+)
+
+// lookup finds a name for a thread: the draft that its second walk must find,
+// then what is shown, then a draft of its own process.
+func (f *FS) lookup(h *fuse.InHeader, base string, out *fuse.EntryOut) error {
+	switch {
+	case h.NodeId == pagesNode:
+		return f.lookupHidden(h, base, out)
+	case h.NodeId == rootNode && base == pagesDir:
+		return f.entry(pagesNode, forever, out)
+	}
+	dir, ok := f.tree.path(h.NodeId)
+	if !ok {
+		return syscall.ESTALE
+	}
+	path := joinPath(dir, base)
+	if d, ok := f.drafts.marked(h.Pid, path); ok {
+		return f.entry(d.node, 0, out)
+	}
+	if node, keep, ok := f.visible(h.NodeId, base); ok {
+		return f.entry(node, keep, out)
+	}
+	if d, ok := f.drafts.of(path, h.Pid); ok {
+		return f.entry(d.node, 0, out)
+	}
+	return syscall.ENOENT
+}
+
+// visible finds what everybody sees under a name, and how long the kernel may
+// keep the name. A signature's name is never kept: it changes with the content's
+// rename, of which the kernel cannot know that it concerns two names.
+func (f *FS) visible(dir uint64, base string) (node uint64, keep time.Duration, ok bool) {
+	if c, ok := f.tree.child(dir, base); ok {
+		return c.node(), forever, true
+	}
+	if stem, ok := strings.CutSuffix(base, signatureSuffix); ok {
+		if c, ok := f.tree.child(dir, stem); ok && !c.isDir() {
+			return nodeID(signatureKind, c.entry.Seq), 0, true
+		}
+	}
+	return 0, 0, false
+}
+
+func (c child) node() uint64 {
+	if c.isDir() {
+		return c.dir.node
+	}
+	return nodeID(contentKind, c.entry.Inode)
+}
+
+// entry answers a lookup with a node and its attributes.
+func (f *FS) entry(node uint64, keep time.Duration, out *fuse.EntryOut) error {
+	keepAttr, err := f.attr(node, &out.Attr)
+	if err != nil {
+		return err
+	}
+	out.NodeId = node
+	out.SetEntryTimeout(keep)
+	out.SetAttrTimeout(keepAttr)
+	return nil
+}
+
+func (f *FS) getAttr(node uint64, out *fuse.AttrOut) error {
+	keep, err := f.attr(node, &out.Attr)
+	if err != nil {
+		return err
+	}
+	out.SetTimeout(keep)
+	return nil
+}
+
+// attr fills in a node's attributes and says how long they hold. ESTALE makes the
+// kernel walk the path again.
+func (f *FS) attr(node uint64, a *fuse.Attr) (time.Duration, error) {
+	a.Ino, a.Nlink, a.Blksize, a.Owner = node, 1, 4096, f.owner
+	kind, number, ok := split(node)
+	if !ok {
+		return f.fixedAttr(node, a)
+	}
+	switch kind {
+	case dirKind:
+		return f.dirAttr(node, a)
+	case draftKind:
+		return 0, f.draftAttr(node, a)
+	}
+	v, ok := f.index.Stored(number)
+	if !ok {
+		return 0, syscall.ESTALE
+	}
+	a.Mode = syscall.S_IFREG | 0o444
+	setSize(a, uint64(sizeOf(kind, v)))
+	setTime(a, v.Version.Time())
+	return forever, nil
+}
+
+func sizeOf(k kind, v index.Stored) int64 {
+	if k == signatureKind {
+		return int64(len(v.Signature))
+	}
+	return v.Size
+}
+
+// dirAttr may be kept by the kernel for a while: all changes of a directory are
+// made through the mount, after which the kernel asks anew.
+func (f *FS) dirAttr(node uint64, a *fuse.Attr) (time.Duration, error) {
+	changed, ok := f.tree.changed(node)
+	if !ok {
+		return 0, syscall.ESTALE
+	}
+	a.Mode = syscall.S_IFDIR | 0o755
+	setTime(a, changed)
+	return time.Second, nil
+}
+
+func (f *FS) fixedAttr(node uint64, a *fuse.Attr) (time.Duration, error) {
+	switch {
+	case node == rootNode:
+		return f.dirAttr(node, a)
+	case node == pagesNode:
+		a.Mode = syscall.S_IFDIR | 0o755
+		setTime(a, f.started)
+		return forever, nil
+	case f.page(node) != nil:
+		a.Mode = syscall.S_IFREG | 0o444
+		setTime(a, time.Now())
+		return 0, nil
+	}
+	return 0, syscall.ESTALE
+}
+
+func (f *FS) draftAttr(node uint64, a *fuse.Attr) error {
+	d, ok := f.drafts.get(node)
+	if !ok {
+		return syscall.ESTALE
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	a.Mode = syscall.S_IFREG | 0o600
+	a.Uid = d.uid
+	setSize(a, uint64(len(d.data)))
+	setTime(a, d.since)
+	return nil
+}
+
+func setSize(a *fuse.Attr, size uint64) {
+	a.Size, a.Blocks = size, (size+511)/512
+}
+
+func setTime(a *fuse.Attr, t time.Time) { a.SetTimes(&t, &t, &t) }
+
+// access answers access(2). Reading is for everybody who reaches the mount.
+func (f *FS) access(in *fuse.AccessIn) error {
+	if in.Mask&unix.W_OK == 0 || f.mayWrite(in.Uid) {
+		return nil
+	}
+	return syscall.EACCES
+}
+
+// mayWrite says who may start a draft: root and whoever mounted. That a user may
+// propose says nothing about what is accepted; only the signature does.
+func (f *FS) mayWrite(uid uint32) bool { return uid == 0 || uid == f.owner.Uid }
+
+// statFs reports the file system that holds the index, which is what limits
+// this one.
+func (f *FS) statFs(out *fuse.StatfsOut) error {
+	var st unix.Statfs_t
+	if err := unix.Statfs(f.stateDir, &st); err != nil {
+		return err
+	}
+	scale := uint64(max(st.Bsize, 1))
+	*out = fuse.StatfsOut{
+		Bsize: 4096, Frsize: 4096, NameLen: 255,
+		Blocks: st.Blocks * scale / 4096, Bfree: st.Bfree * scale / 4096, Bavail: st.Bavail * scale / 4096,
+		Files: st.Files, Ffree: st.Ffree,
+	}
+	return nil
+}

@@ -1,0 +1,70 @@
+package fs
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"syscall"
+
+	"github.com/moby/sys/mountinfo"
+)
+
+// subtype shows as fuse.dmfs in mount tables.
+const subtype = "dmfs"
+
+// Errors of a mountpoint that cannot be used.
+var (
+	ErrServed   = errors.New("another dmfs serves this mountpoint")
+	ErrBusy     = errors.New("something else is mounted there")
+	ErrNotEmpty = errors.New("the mountpoint is not empty")
+	ErrNotDir   = errors.New("the mountpoint is not a directory")
+)
+
+// prepare makes the mountpoint usable and returns its absolute path: a missing
+// one is made, a dead mount of an earlier dmfs is taken away, everything else
+// that would be covered is refused.
+func prepare(path string) (string, error) {
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return "", err
+	}
+	if err := recoverDead(abs); err != nil {
+		return "", fmt.Errorf("%s: %w", abs, err)
+	}
+	if err := os.MkdirAll(abs, 0o755); err != nil {
+		if errors.Is(err, syscall.ENOTDIR) {
+			err = ErrNotDir
+		}
+		return "", fmt.Errorf("%s: %w", abs, err)
+	}
+	entries, err := os.ReadDir(abs)
+	if err != nil {
+		return "", err
+	}
+	if len(entries) > 0 {
+		return "", fmt.Errorf("%s: %w", abs, ErrNotEmpty)
+	}
+	return filepath.EvalSymlinks(abs)
+}
+
+// recoverDead takes away mounts whose server has gone, as many as are stacked.
+func recoverDead(path string) error {
+	for {
+		_, err := os.Stat(path)
+		if !errors.Is(err, syscall.ENOTCONN) {
+			break
+		}
+		if err := unmount(path); err != nil {
+			return fmt.Errorf("dead mount: %w", err)
+		}
+	}
+	mounts, err := mountinfo.GetMounts(mountinfo.SingleEntryFilter(path))
+	switch {
+	case err != nil || len(mounts) == 0:
+		return err
+	case mounts[0].FSType == "fuse."+subtype:
+		return ErrServed
+	}
+	return nil
+}

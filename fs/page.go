@@ -1,0 +1,100 @@
+package fs
+
+import (
+	"slices"
+	"sync"
+	"syscall"
+
+	"github.com/hanwen/go-fuse/v2/fuse"
+)
+
+// pagesDir is the hidden directory of the pages, in the root. New versions are
+// staged in it too, under names that cannot be guessed.
+const pagesDir = ".dmfs"
+
+// page is a file whose content is made at each open.
+type page struct {
+	name   string
+	render func() ([]byte, error)
+}
+
+// pages keeps what the open handles read.
+type pages struct {
+	all []page
+
+	mu   sync.Mutex
+	last uint64
+	open map[uint64][]byte
+}
+
+func newPages(render map[string]func() ([]byte, error)) *pages {
+	p := &pages{open: map[uint64][]byte{}}
+	for name, r := range render {
+		p.all = append(p.all, page{name, r})
+	}
+	slices.SortFunc(p.all, func(a, b page) int {
+		if a.name < b.name {
+			return -1
+		}
+		return 1
+	})
+	return p
+}
+
+func (f *FS) page(node uint64) *page {
+	if i := node - firstPage; node >= firstPage && i < uint64(len(f.pages.all)) {
+		return &f.pages.all[i]
+	}
+	return nil
+}
+
+func (f *FS) lookupHidden(h *fuse.InHeader, base string, out *fuse.EntryOut) error {
+	for i, p := range f.pages.all {
+		if p.name == base {
+			return f.entry(firstPage+uint64(i), forever, out)
+		}
+	}
+	if e, ok := f.staged.find(base, h.Pid); ok {
+		return f.entry(nodeID(contentKind, e.Inode), 0, out)
+	}
+	return syscall.ENOENT
+}
+
+func (f *FS) listPages(at uint64, l lister) error {
+	for i, p := range f.pages.all {
+		node := firstPage + uint64(i)
+		if at < node && !l.add(fuse.DirEntry{Name: p.name, Mode: syscall.S_IFREG, Ino: node, Off: node}, node) {
+			break
+		}
+	}
+	return nil
+}
+
+func (f *FS) openPage(in *fuse.OpenIn, out *fuse.OpenOut) error {
+	p := f.page(in.NodeId)
+	if p == nil || writes(in.Flags) {
+		return syscall.EACCES
+	}
+	text, err := p.render()
+	if err != nil {
+		return err
+	}
+	f.pages.mu.Lock()
+	defer f.pages.mu.Unlock()
+	f.pages.last++
+	f.pages.open[f.pages.last] = text
+	out.Fh, out.OpenFlags = f.pages.last, fuse.FOPEN_DIRECT_IO|fuse.FOPEN_NOFLUSH
+	return nil
+}
+
+func (f *FS) readPage(in *fuse.ReadIn, buf []byte) (int, error) {
+	f.pages.mu.Lock()
+	defer f.pages.mu.Unlock()
+	return copyAt(buf, f.pages.open[in.Fh], in.Offset), nil
+}
+
+func (f *FS) releasePage(handle uint64) {
+	f.pages.mu.Lock()
+	defer f.pages.mu.Unlock()
+	delete(f.pages.open, handle)
+}

@@ -1,0 +1,110 @@
+package fs
+
+import (
+	"strings"
+	"syscall"
+
+	"github.com/hanwen/go-fuse/v2/fuse"
+	"golang.org/x/sys/unix"
+
+	"dmfs/trust"
+)
+
+// rename serves the follower's deliveries and the tools that write to a
+// temporary name first. What is visible cannot be renamed.
+func (f *FS) rename(in *fuse.RenameIn, from, to string) error {
+	if in.NodeId == pagesNode {
+		return f.renameStaged(in, from, to)
+	}
+	if in.Flags&^unix.RENAME_NOREPLACE != 0 {
+		return syscall.EINVAL
+	}
+	dir, ok := f.tree.path(in.NodeId)
+	if !ok {
+		return syscall.ESTALE
+	}
+	target, err := f.writable(&fuse.InHeader{NodeId: in.Newdir, Caller: in.Caller}, to)
+	if err != nil {
+		return err
+	}
+	if _, _, visible := f.visible(in.NodeId, from); visible {
+		return ErrUnsigned
+	}
+	d, ok := f.drafts.of(joinPath(dir, from), in.Pid)
+	if !ok {
+		return syscall.ENOENT
+	}
+	return f.renameDraft(d, target)
+}
+
+// renameDraft moves a draft and gives the verdict on it under its new name. A
+// refusal leaves it where it was.
+//
+// The kernel holds the locks of both directories until we answer, so the
+// follower's own rename would wait for us: the verdict keeps it away from this
+// name meanwhile, and if the content was completed this very rename is the
+// delivery.
+func (f *FS) renameDraft(d *draft, target string) error {
+	source := d.location()
+	name, err := trust.ParseName(strings.TrimSuffix(target, signatureSuffix))
+	if err != nil {
+		return err
+	}
+	f.drafts.move(d, target)
+	_, written := d.offer()
+	f.renames.begin(name)
+	defer f.renames.end(name)
+	seq, err := f.judge(d, written)
+	if err != nil {
+		f.drafts.move(d, source)
+		return err
+	}
+	if e, ok := f.index.Get(name); ok && seq != 0 && e.Seq == seq && e.Shown && target == name.String() {
+		f.tree.show(e)
+	}
+	return nil
+}
+
+// unlink serves the follower and tools that clean up after themselves. EPERM for what is visible is
+// deliberate: a success would tell watchers of a deletion that did not happen.
+func (f *FS) unlink(h *fuse.InHeader, base string) error {
+	dir, ok := f.tree.path(h.NodeId)
+	if !ok {
+		return ErrUnsigned
+	}
+	path := joinPath(dir, base)
+	if f.staged.take(path, h.Pid) {
+		name, err := trust.ParseName(path)
+		if err == nil {
+			f.tree.hide(name)
+		}
+		return err
+	}
+	if _, _, visible := f.visible(h.NodeId, base); visible {
+		return ErrUnsigned
+	}
+	d, ok := f.drafts.of(path, h.Pid)
+	if !ok {
+		return syscall.ENOENT
+	}
+	f.drafts.drop(d)
+	return nil
+}
+
+// mkdir serves the follower; directories come from the policy and from names.
+func (f *FS) mkdir(in *fuse.MkdirIn, base string, out *fuse.EntryOut) error {
+	parent, ok := f.tree.path(in.NodeId)
+	path := joinPath(parent, base)
+	if !ok || !f.staged.take(path, in.Pid) {
+		return ErrUnsigned
+	}
+	number, ok := f.index.Dirs()[path]
+	if !ok {
+		return syscall.ENOENT
+	}
+	f.tree.addDir(path, number)
+	return f.entry(nodeID(dirKind, number), forever, out)
+}
+
+// rmdir is refused like every change without a signature.
+func (f *FS) rmdir(*fuse.InHeader, string) error { return ErrUnsigned }

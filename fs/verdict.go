@@ -1,0 +1,170 @@
+package fs
+
+import (
+	"errors"
+	"strings"
+	"syscall"
+	"time"
+
+	"dmfs/index"
+	"dmfs/trust"
+)
+
+const signatureSuffix = ".sig"
+
+// judge gives the verdict on a half that was closed or renamed into place. It
+// returns the change that made the pair a record, 0 while the other half is
+// missing, or why the pair is refused. written says whether the caller wrote
+// the bytes: an emptied file that nobody wrote yet completes a pair but is never to blame.
+func (f *FS) judge(d *draft, written bool) (uint64, error) {
+	path := d.location()
+	seq, err := f.complete(d, path, written)
+	if err != nil {
+		f.refuse(strings.TrimSuffix(path, signatureSuffix), d, err)
+	}
+	return seq, err
+}
+
+func (f *FS) complete(d *draft, path string, written bool) (uint64, error) {
+	if base, ok := strings.CutSuffix(path, signatureSuffix); ok {
+		name, err := trust.ParseName(base)
+		if err != nil {
+			return 0, err
+		}
+		return f.judgeSignature(name, d)
+	}
+	name, err := trust.ParseName(path)
+	if err != nil {
+		return 0, err
+	}
+	return f.judgeContent(name, d, written)
+}
+
+// judgeSignature looks for the content that the signature signs: among the
+// drafts of its name, then in what is already held (a file signed anew).
+func (f *FS) judgeSignature(name trust.Name, d *draft) (uint64, error) {
+	signature := d.freeze()
+	if len(signature) == 0 {
+		return 0, nil
+	}
+	deleted, err := f.examine(name, signature)
+	if err != nil {
+		f.drafts.settle(d)
+		return 0, err
+	}
+	if deleted {
+		return f.accept(trust.NewClaim(name, signature, []byte{}), d)
+	}
+	contents := f.drafts.at(name.String())
+	for _, c := range contents {
+		seq, err := f.accept(trust.NewClaim(name, signature, c.freeze()), d, c)
+		if !errors.Is(err, trust.ErrMismatch) {
+			return seq, err
+		}
+	}
+	if held, ok := f.index.Get(name); ok && held.Shown {
+		seq, err := f.accept(trust.NewHead(name, signature, held.Record.Digest()), d)
+		if !errors.Is(err, trust.ErrMismatch) {
+			return seq, err
+		}
+	}
+	return 0, blame(d, contents)
+}
+
+// examine refuses a signature early for all that can be known without its
+// content.
+func (f *FS) examine(name trust.Name, signature []byte) (deleted bool, err error) {
+	preview, err := f.index.Policy().Examine(name, signature, time.Now())
+	if err != nil {
+		return false, err
+	}
+	if held, ok := f.index.Get(name); ok && preview.Version < held.Record.Version() {
+		return false, index.ErrOlder
+	}
+	return preview.Deleted, nil
+}
+
+// judgeContent looks for a waiting signature that signs the content.
+func (f *FS) judgeContent(name trust.Name, d *draft, written bool) (uint64, error) {
+	signatures := f.drafts.at(name.Signature())
+	if len(signatures) == 0 {
+		return 0, nil
+	}
+	content := d.freeze()
+	for _, s := range signatures {
+		signature := s.freeze()
+		if len(signature) == 0 {
+			continue
+		}
+		seq, err := f.accept(trust.NewClaim(name, signature, content), s, d)
+		if !errors.Is(err, trust.ErrMismatch) {
+			return seq, err
+		}
+	}
+	if !written {
+		return 0, nil
+	}
+	return 0, blame(d, signatures)
+}
+
+// blame decides what it means that a half matches none of the others: nothing,
+// while one of them may belong to another pair on its way. Each half is blamed
+// once and then goes on waiting, so that a corrected other half still completes it.
+func blame(d *draft, others []*draft) error {
+	var found bool
+	for _, o := range others {
+		if o.definite(d.process) {
+			o.blame()
+			found = true
+		}
+	}
+	if !found {
+		return nil
+	}
+	d.blame()
+	return &trust.Refusal{
+		Err:    trust.ErrMismatch,
+		Detail: "the signature does not sign this content",
+		Hint:   "sign this very file again: dmfs file sign FILE --key KEY",
+	}
+}
+
+// accept proposes a claim to the index and settles the halves that it is made
+// of. A signature that no content can help any more is settled too; one that
+// merely does not sign this content goes on waiting.
+func (f *FS) accept(c trust.Claim, signature *draft, content ...*draft) (uint64, error) {
+	seq, err := f.propose(c)
+	switch {
+	case err == nil:
+		for _, d := range content {
+			f.drafts.settle(d)
+		}
+		f.drafts.settle(signature)
+	case !errors.Is(err, trust.ErrMismatch) && Errno(err) != syscall.EIO:
+		f.drafts.settle(signature)
+	}
+	return seq, err
+}
+
+func (f *FS) propose(c trust.Claim) (uint64, error) {
+	record, err := f.index.Policy().Verify(c, time.Now())
+	if err != nil {
+		return 0, err
+	}
+	outcomes, err := f.index.Apply(Origin, record)
+	if err != nil {
+		return 0, err
+	}
+	return outcomes[0].Seq, outcomes[0].Err
+}
+
+// refuse keeps the reason where people look for it.
+func (f *FS) refuse(name string, d *draft, err error) {
+	refused := index.Refused{Name: name, Origin: Origin, Reason: err.Error(), Err: err, At: time.Now()}
+	var r *trust.Refusal
+	if errors.As(err, &r) {
+		refused.Hint = r.Hint
+	}
+	f.index.Refuse(refused)
+	f.log.Info("refused", "name", name, "err", err, "hint", refused.Hint, "uid", d.uid, "pid", d.process)
+}
