@@ -75,6 +75,7 @@ func (f *FS) follow(ctx context.Context, after uint64) {
 			f.renames.wait(e.Name)
 			f.deliver(e)
 			f.progress.reach(e.Seq)
+			f.index.Delivered(e.Seq)
 		}
 		return ctx.Err()
 	})

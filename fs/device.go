@@ -8,7 +8,6 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/hanwen/go-fuse/v2/fuse"
 	"golang.org/x/sys/unix"
 )
 
@@ -84,44 +83,6 @@ func receiveDescriptor(socket int) (int, error) {
 		return -1, fmt.Errorf("fusermount3 sent no descriptor: %w", err)
 	}
 	return fds[0], nil
-}
-
-// serve gives go-fuse one end of a socket pair that replays the kernel's INIT
-// request, and then puts the connection in its place. So the mount is ours and
-// not the library's: the request can be replayed to a successor of this
-// process.
-func serve(raw fuse.RawFileSystem, device int) (*fuse.Server, error) {
-	request := make([]byte, 64<<10)
-	n, err := unix.Read(device, request)
-	if err != nil {
-		return nil, fmt.Errorf("init request: %w", err)
-	}
-	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return nil, err
-	}
-	defer unix.Close(pair[1])
-	if _, err := unix.Write(pair[1], request[:n]); err != nil {
-		return nil, err
-	}
-	kernel, err := fuse.NewServer(raw, fmt.Sprintf("/dev/fd/%d", pair[0]), &fuse.MountOptions{
-		FsName: "dmfs", Name: subtype, MaxWrite: maxTransfer,
-		MaxInflightRequestBytes: 64 << 20,
-		ExtraCapabilities:       fuse.CAP_ATOMIC_O_TRUNC,
-	})
-	if err != nil {
-		return nil, err
-	}
-	if n, err = unix.Read(pair[1], request); err != nil {
-		return nil, err
-	}
-	if _, err := unix.Write(device, request[:n]); err != nil {
-		return nil, fmt.Errorf("init answer: %w", err)
-	}
-	if err := unix.Dup3(device, pair[0], unix.O_CLOEXEC); err != nil {
-		return nil, err
-	}
-	return kernel, unix.Close(device)
 }
 
 // unmount takes a mount away, lazily when it is in use.

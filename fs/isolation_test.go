@@ -28,6 +28,8 @@ func TestMain(m *testing.M) {
 	switch os.Getenv("DMFS_TEST_WORKER") {
 	case "reader":
 		exit(readLoop(os.Args[1], seconds(os.Args[2])))
+	case "server":
+		exit("", serveLoop(os.Args[1], os.Args[2]))
 	case "writer":
 		exit(writeLoop(os.Args[1], os.Args[2], seconds(os.Args[3])))
 	}

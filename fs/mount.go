@@ -25,6 +25,10 @@ type Options struct {
 	AllowOther bool
 	// StateDir is the directory whose file system statfs(2) reports.
 	StateDir string
+	// Device is the descriptor of a live mount on Mountpoint that an earlier
+	// process left (see FS.Detach), or 0. It is taken over if it can be; else it is closed and the
+	// mount made anew.
+	Device int
 	// Pages are the files of the hidden directory .dmfs, by name. Each is
 	// rendered when it is opened, possibly by several goroutines at once.
 	Pages map[string]func() ([]byte, error)
@@ -51,29 +55,41 @@ type FS struct {
 	progress *progress
 
 	kernel   *fuse.Server
+	line     *connection
 	stop     context.CancelFunc
 	followed chan struct{} // closed when the follower has ended
 	ended    chan struct{} // closed when the kernel has ended the connection
 	unmount  sync.Once
 }
 
-// Mount mounts the index and returns when the mount answers. The caller calls
-// Unmount in the end, also after Done.
+// Mount mounts the index, or takes a live mount over, and returns when the mount answers. The caller calls
+// Unmount or Detach in the end, also after Done.
 func Mount(o Options, ix *index.Index) (*FS, error) {
+	f, err := takeOver(o, ix)
+	if f != nil || err != nil {
+		return f, err
+	}
 	mountpoint, err := prepare(o.Mountpoint)
 	if err != nil {
 		return nil, err
 	}
-	f := newFS(o, mountpoint, ix)
-	seq := f.load()
-	f.progress = newProgress(seq)
+	f = newFS(o, mountpoint, ix)
+	seq := ix.Seq()
+	f.load(seq)
 	if err := f.attach(o.AllowOther); err != nil {
 		return nil, fmt.Errorf("mount %s: %w", mountpoint, err)
 	}
+	f.start(seq)
+	return f, nil
+}
+
+// start delivers what comes after seq.
+func (f *FS) start(seq uint64) {
+	f.progress = newProgress(seq)
+	f.index.Delivered(seq)
 	ctx, stop := context.WithCancel(context.Background())
 	f.stop = stop
 	go f.follow(ctx, seq)
-	return f, nil
 }
 
 func newFS(o Options, mountpoint string, ix *index.Index) *FS {
@@ -90,19 +106,21 @@ func newFS(o Options, mountpoint string, ix *index.Index) *FS {
 	}
 }
 
-// load shows all that the index holds and returns the newest change in it.
-func (f *FS) load() uint64 {
-	seq := f.index.Seq()
+// load shows what was shown when all changes up to seq were delivered.
+func (f *FS) load(seq uint64) {
 	numbers := f.index.Dirs()
 	for _, path := range f.index.Policy().Dirs() { // parents first
 		f.tree.addDir(path, numbers[path])
 	}
 	for _, e := range f.index.Entries() {
-		if e.Shown {
+		shown := e.Shown
+		if e.Seq > seq {
+			e, shown = f.index.ShownAt(e.Name, seq)
+		}
+		if shown {
 			f.tree.show(e)
 		}
 	}
-	return seq
 }
 
 // attach mounts and starts to serve.
@@ -111,22 +129,35 @@ func (f *FS) attach(allowOther bool) error {
 	if err != nil {
 		return err
 	}
-	kernel, err := serve(server{fuse.NewDefaultRawFileSystem(), f}, device)
-	if err != nil {
+	if err := f.serveFirst(device); err != nil {
 		unix.Close(device)
 		return errors.Join(err, unmount(f.mountpoint))
 	}
-	go kernel.Serve()
-	return f.identify()
+	return nil
 }
 
-// identify learns the mount's device number, which also proves that it answers.
-func (f *FS) identify() error {
+// serveFirst answers the kernel on a new connection.
+func (f *FS) serveFirst(device int) (err error) {
+	if f.line, err = newConnection(device); err != nil {
+		return err
+	}
+	if err := f.serve(true); err != nil {
+		return err
+	}
 	var st unix.Stat_t
 	if err := retry(func() error { return unix.Stat(f.mountpoint, &st) }); err != nil {
-		return errors.Join(err, unmount(f.mountpoint))
+		return err
 	}
 	f.device = st.Dev
+	return f.remember()
+}
+
+func (f *FS) serve(first bool) error {
+	kernel, err := f.line.attach(server{fuse.NewDefaultRawFileSystem(), f}, first)
+	if err != nil {
+		return err
+	}
+	go kernel.Serve()
 	return nil
 }
 
@@ -144,7 +175,8 @@ func (f *FS) Unmount() (err error) {
 		f.stop()
 		<-f.followed
 		f.drafts.stop()
-		err = unmount(f.mountpoint)
+		err = errors.Join(unmount(f.mountpoint), forget(f.stateDir))
+		unix.Close(f.line.device)
 	})
 	return err
 }

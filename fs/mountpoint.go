@@ -16,7 +16,6 @@ const subtype = "dmfs"
 // Errors of a mountpoint that cannot be used.
 var (
 	ErrServed   = errors.New("another dmfs serves this mountpoint")
-	ErrBusy     = errors.New("something else is mounted there")
 	ErrNotEmpty = errors.New("the mountpoint is not empty")
 	ErrNotDir   = errors.New("the mountpoint is not a directory")
 )
@@ -28,6 +27,9 @@ func prepare(path string) (string, error) {
 	abs, err := filepath.Abs(path)
 	if err != nil {
 		return "", err
+	}
+	if target, err := os.Readlink(abs); err == nil {
+		return "", fmt.Errorf("%s: %w but a link to %s", abs, ErrNotDir, target)
 	}
 	if err := recoverDead(abs); err != nil {
 		return "", fmt.Errorf("%s: %w", abs, err)
@@ -45,7 +47,18 @@ func prepare(path string) (string, error) {
 	if len(entries) > 0 {
 		return "", fmt.Errorf("%s: %w", abs, ErrNotEmpty)
 	}
-	return filepath.EvalSymlinks(abs)
+	return resolve(abs)
+}
+
+// resolve returns a path as mount tables have it. It does not touch the last
+// part, which may be a mount that nobody answers for yet.
+func resolve(path string) (string, error) {
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return "", err
+	}
+	dir, err := filepath.EvalSymlinks(filepath.Dir(abs))
+	return filepath.Join(dir, filepath.Base(abs)), err
 }
 
 // recoverDead takes away mounts whose server has gone, as many as are stacked.
@@ -59,12 +72,21 @@ func recoverDead(path string) error {
 			return fmt.Errorf("dead mount: %w", err)
 		}
 	}
-	mounts, err := mountinfo.GetMounts(mountinfo.SingleEntryFilter(path))
+	m, err := mountOn(path)
 	switch {
-	case err != nil || len(mounts) == 0:
+	case err != nil || m == nil:
 		return err
-	case mounts[0].FSType == "fuse."+subtype:
+	case m.FSType == "fuse."+subtype:
 		return ErrServed
 	}
 	return nil
+}
+
+// mountOn returns what is mounted on a path, the uppermost, or nil.
+func mountOn(path string) (*mountinfo.Info, error) {
+	mounts, err := mountinfo.GetMounts(func(m *mountinfo.Info) (skip, stop bool) { return m.Mountpoint != path, false })
+	if err != nil || len(mounts) == 0 {
+		return nil, err
+	}
+	return mounts[len(mounts)-1], nil
 }

@@ -89,8 +89,17 @@ func (f *FS) openPage(in *fuse.OpenIn, out *fuse.OpenOut) error {
 
 func (f *FS) readPage(in *fuse.ReadIn, buf []byte) (int, error) {
 	f.pages.mu.Lock()
-	defer f.pages.mu.Unlock()
-	return copyAt(buf, f.pages.open[in.Fh], in.Offset), nil
+	text, ok := f.pages.open[in.Fh]
+	f.pages.mu.Unlock()
+	if ok {
+		return copyAt(buf, text, in.Offset), nil
+	}
+	p := f.page(in.NodeId) // opened under an earlier process: made again
+	if p == nil {
+		return 0, syscall.ESTALE
+	}
+	text, err := p.render()
+	return copyAt(buf, text, in.Offset), err
 }
 
 func (f *FS) releasePage(handle uint64) {

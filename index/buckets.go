@@ -20,8 +20,9 @@ var (
 	bucketContents = []byte("contents")
 	bucketDirs     = []byte("dirs")
 
-	keyFormat = []byte("format")
-	keyBytes  = []byte("bytes") // of a content that has a bucket of its own
+	keyFormat    = []byte("format")
+	keyDelivered = []byte("delivered")
+	keyBytes     = []byte("bytes") // of a content that has a bucket of its own
 )
 
 const (

@@ -26,7 +26,7 @@
 //
 // It has four buckets. Numbers are big-endian; the length of a field comes before it, in two bytes.
 //
-//	meta      "format" → 1, in 8 bytes
+//	meta      "format" → 1, and "delivered" → the newest change that the mount shows, 8 bytes each
 //	changes   seq, 8 bytes → a row
 //	contents  digest, 64 bytes → the content; one longer than 4096 bytes is in a bucket of its own
 //	          under that key, with the key "bytes"

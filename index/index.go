@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"dmfs/trust"
 
@@ -53,7 +54,8 @@ type Index struct {
 	pins   map[uint64]int
 	loose  map[trust.Name]bool // names with something unpinned since they were trimmed
 
-	refused refusals
+	refused   refusals
+	delivered atomic.Uint64
 }
 
 // Open opens the index at path, or makes one there with mode 0600 in a directory that exists. Every
@@ -74,21 +76,23 @@ func Open(path string, p *trust.Policy) (*Index, error) {
 
 // load builds the table in memory.
 func load(db *bbolt.DB, p *trust.Policy) (*Index, error) {
+	ix := &Index{
+		db: db, jobs: make(chan *job), policies: make(chan *policyJob),
+		sweep: make(chan struct{}, 1), quit: make(chan struct{}), stopped: make(chan struct{}),
+		files: map[trust.Name]*file{}, news: make(chan struct{}),
+		pins: map[uint64]int{}, loose: map[trust.Name]bool{},
+	}
 	var t *table
 	err := db.View(func(tx *bbolt.Tx) (err error) {
-		t, err = readTable(tx)
+		if t, err = readTable(tx); err == nil {
+			ix.readDelivered(tx)
+		}
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	ix := &Index{
-		db: db, jobs: make(chan *job), policies: make(chan *policyJob),
-		sweep: make(chan struct{}, 1), quit: make(chan struct{}), stopped: make(chan struct{}),
-		last: t.last, uses: t.uses, ids: t.ids,
-		files: map[trust.Name]*file{}, rows: t.rows, news: make(chan struct{}),
-		pins: map[uint64]int{}, loose: map[trust.Name]bool{},
-	}
+	ix.last, ix.uses, ix.ids, ix.rows = t.last, t.uses, t.ids, t.rows
 	ix.close = sync.OnceValue(ix.shut)
 	ix.log = heldOf(t.names)
 	return ix, ix.settle(p, slices.Collect(maps.Values(t.names)))
@@ -101,7 +105,8 @@ func (ix *Index) Close() error { return ix.close() }
 func (ix *Index) shut() error {
 	close(ix.quit)
 	<-ix.stopped
-	return ix.db.Close()
+	err := ix.db.Update(func(tx *bbolt.Tx) error { return ix.storeDelivered(tx.Bucket(bucketMeta)) })
+	return errors.Join(err, ix.db.Close())
 }
 
 // closed says what was asked of a closed index.

@@ -42,6 +42,9 @@ func (b *batch) store() error {
 		if err := b.storeContents(tx.Bucket(bucketContents)); err != nil {
 			return err
 		}
+		if err := b.ix.storeDelivered(tx.Bucket(bucketMeta)); err != nil {
+			return err
+		}
 		return b.storeDirs(tx.Bucket(bucketDirs))
 	})
 }
