@@ -64,23 +64,50 @@ func (f *FS) delivered(seq uint64) error {
 	}
 }
 
-// follow delivers the changes of the index until the context ends. All its
-// requests come from this one thread.
-func (f *FS) follow(ctx context.Context, after uint64) {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	defer close(f.followed)
-	err := f.index.Follow(ctx, after, func(_ context.Context, changes []index.Entry) error {
-		for _, e := range changes {
-			f.renames.wait(e.Name)
-			f.deliver(e)
-			f.progress.reach(e.Seq)
-			f.index.Delivered(e.Seq)
-		}
-		return ctx.Err()
+// follow hands the changes of the index to the courier until the context ends.
+func (f *FS) follow(ctx context.Context, after uint64, tasks chan<- task) {
+	err := f.index.Follow(ctx, after, func(ctx context.Context, changes []index.Entry) error {
+		return send(ctx, tasks, func() { f.deliverAll(changes) })
 	})
 	if !errors.Is(err, context.Canceled) {
 		f.log.Error("following the index ended", "err", err)
+	}
+}
+
+// A task is something that is done through our own mount.
+type task func()
+
+// courier does all that we do through our own mount, one task after the other
+// and from one thread, by which the server knows it.
+func (f *FS) courier(ctx context.Context, tasks <-chan task) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	defer close(f.followed)
+	for {
+		select {
+		case do := <-tasks:
+			do()
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func send(ctx context.Context, tasks chan<- task, t task) error {
+	select {
+	case tasks <- t:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (f *FS) deliverAll(changes []index.Entry) {
+	for _, e := range changes {
+		f.renames.wait(e.Name)
+		f.deliver(e)
+		f.progress.reach(e.Seq)
+		f.index.Delivered(e.Seq)
 	}
 }
 
@@ -142,6 +169,43 @@ func (f *FS) ensureDir(root int, path string) error {
 	}
 	f.staged.announce(uint32(unix.Gettid()), path)
 	return retry(func() error { return unix.Mkdirat(root, path, 0o755) })
+}
+
+// Refresh makes the directories those of the policy in force, after the names
+// that it brought or took. It is called after the index got another policy.
+func (f *FS) Refresh(ctx context.Context) error {
+	if err := f.delivered(f.index.Seq()); err != nil {
+		return err
+	}
+	done := make(chan error, 1)
+	if err := send(ctx, f.tasks, func() { done <- f.arrangeDirs() }); err != nil {
+		return err
+	}
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// arrangeDirs makes what is missing, parents first, and removes what nobody
+// needs any more, children first.
+func (f *FS) arrangeDirs() error {
+	root, err := f.openRoot()
+	if err != nil {
+		return err
+	}
+	defer unix.Close(root)
+	wanted := f.index.Policy().Dirs()
+	for _, path := range wanted {
+		err = errors.Join(err, f.ensureDir(root, path))
+	}
+	for _, path := range f.tree.emptyDirs(wanted) {
+		f.staged.announce(uint32(unix.Gettid()), path)
+		err = errors.Join(err, retry(func() error { return unix.Unlinkat(root, path, unix.AT_REMOVEDIR) }))
+	}
+	return err
 }
 
 // openRoot opens the root of our own mount and of nothing else that may have

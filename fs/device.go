@@ -29,7 +29,7 @@ func mountDirect(mountpoint string, allowOther bool) (int, error) {
 	if err != nil {
 		return -1, fmt.Errorf("/dev/fuse: %w", err)
 	}
-	options := fmt.Sprintf("fd=%d,rootmode=40000,user_id=%d,group_id=%d,max_read=%d", fd, os.Getuid(), os.Getgid(), maxTransfer)
+	options := fmt.Sprintf("fd=%d,rootmode=40000,user_id=%d,group_id=%d,max_read=%d,default_permissions", fd, os.Getuid(), os.Getgid(), maxTransfer)
 	if allowOther {
 		options += ",allow_other"
 	}
@@ -54,7 +54,7 @@ func mountHelper(mountpoint string, allowOther bool) (int, error) {
 	defer unix.Close(pair[0])
 	theirs := os.NewFile(uintptr(pair[1]), "fusermount3")
 	defer theirs.Close()
-	options := fmt.Sprintf("nosuid,nodev,noexec,fsname=dmfs,subtype=%s,max_read=%d", subtype, maxTransfer)
+	options := fmt.Sprintf("nosuid,nodev,noexec,default_permissions,fsname=dmfs,subtype=%s,max_read=%d", subtype, maxTransfer)
 	if allowOther {
 		options += ",allow_other"
 	}

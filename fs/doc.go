@@ -28,6 +28,7 @@
 //
 // # Drafts
 //
+// The kernel decides by owner and mode who may write (default_permissions).
 // Whoever opens a name for writing gets a draft: an inode of its own that
 // nobody can read and only its own process can see. Opening a visible file for
 // writing is answered with ESTALE; the kernel then walks the path again and

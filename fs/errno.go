@@ -16,9 +16,6 @@ var ErrUnsigned = errors.New("changes need a signature")
 // the limits.
 var ErrQuota = errors.New("too many drafts or draft bytes")
 
-// ErrReader refuses writes by a user who may only read.
-var ErrReader = errors.New("this user may only read")
-
 // errno is the one table from what went wrong to what a program is told.
 var errno = []struct {
 	err  error
@@ -34,7 +31,6 @@ var errno = []struct {
 	{trust.ErrExpired, syscall.EKEYEXPIRED},
 	{index.ErrOlder, syscall.ESTALE},
 	{ErrUnsigned, syscall.EPERM},
-	{ErrReader, syscall.EACCES},
 	{ErrQuota, syscall.EDQUOT},
 }
 

@@ -98,7 +98,7 @@ func (f *FS) attr(node uint64, a *fuse.Attr) (time.Duration, error) {
 	if !ok {
 		return 0, syscall.ESTALE
 	}
-	a.Mode = syscall.S_IFREG | 0o444
+	a.Mode = syscall.S_IFREG | f.fileMode
 	setSize(a, uint64(sizeOf(kind, v)))
 	setTime(a, v.Version.Time())
 	return forever, nil
@@ -118,7 +118,7 @@ func (f *FS) dirAttr(node uint64, a *fuse.Attr) (time.Duration, error) {
 	if !ok {
 		return 0, syscall.ESTALE
 	}
-	a.Mode = syscall.S_IFDIR | 0o755
+	a.Mode = syscall.S_IFDIR | f.dirMode
 	setTime(a, changed)
 	return time.Second, nil
 }
@@ -128,11 +128,11 @@ func (f *FS) fixedAttr(node uint64, a *fuse.Attr) (time.Duration, error) {
 	case node == rootNode:
 		return f.dirAttr(node, a)
 	case node == pagesNode:
-		a.Mode = syscall.S_IFDIR | 0o755
+		a.Mode = syscall.S_IFDIR | f.dirMode
 		setTime(a, f.started)
 		return forever, nil
 	case f.page(node) != nil:
-		a.Mode = syscall.S_IFREG | 0o444
+		a.Mode = syscall.S_IFREG | 0o444&f.dirMode
 		setTime(a, time.Now())
 		return 0, nil
 	}
@@ -158,18 +158,6 @@ func setSize(a *fuse.Attr, size uint64) {
 }
 
 func setTime(a *fuse.Attr, t time.Time) { a.SetTimes(&t, &t, &t) }
-
-// access answers access(2). Reading is for everybody who reaches the mount.
-func (f *FS) access(in *fuse.AccessIn) error {
-	if in.Mask&unix.W_OK == 0 || f.mayWrite(in.Uid) {
-		return nil
-	}
-	return syscall.EACCES
-}
-
-// mayWrite says who may start a draft: root and whoever mounted. That a user may
-// propose says nothing about what is accepted; only the signature does.
-func (f *FS) mayWrite(uid uint32) bool { return uid == 0 || uid == f.owner.Uid }
 
 // statFs reports the file system that holds the index, which is what limits
 // this one.

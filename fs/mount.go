@@ -1,12 +1,12 @@
 package fs
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
 	"sync"
 	"time"
 
@@ -21,8 +21,17 @@ type Options struct {
 	// Mountpoint is a directory, made if it is missing. It must be empty and
 	// nothing may be mounted on it but a dead dmfs, which is taken away.
 	Mountpoint string
-	// AllowOther lets users other than the mounting one use the mount.
+	// AllowOther lets users other than the mounting one use the mount, as far as
+	// Owner and the modes let them.
 	AllowOther bool
+	// UID and GID own all files and directories.
+	UID, GID uint32
+	// DirMode and FileMode are the permissions that are shown and that the kernel
+	// enforces; 0 stands for 0755 and 0444. Who may write to a file or in a
+	// directory may propose records; what is accepted is decided by the signature alone.
+	DirMode, FileMode uint32
+	// ReadOnly refuses drafts with EROFS.
+	ReadOnly bool
 	// StateDir is the directory whose file system statfs(2) reports.
 	StateDir string
 	// Device is the descriptor of a live mount on Mountpoint that an earlier
@@ -43,6 +52,9 @@ type FS struct {
 	device     uint64 // st_dev of the mount
 	stateDir   string
 	owner      fuse.Owner
+	dirMode    uint32
+	fileMode   uint32
+	readOnly   bool
 	started    time.Time
 	epoch      uint64
 	log        *slog.Logger
@@ -56,8 +68,9 @@ type FS struct {
 
 	kernel   *fuse.Server
 	line     *connection
+	tasks    chan task
 	stop     context.CancelFunc
-	followed chan struct{} // closed when the follower has ended
+	followed chan struct{} // closed when the courier has ended
 	ended    chan struct{} // closed when the kernel has ended the connection
 	unmount  sync.Once
 }
@@ -89,7 +102,8 @@ func (f *FS) start(seq uint64) {
 	f.index.Delivered(seq)
 	ctx, stop := context.WithCancel(context.Background())
 	f.stop = stop
-	go f.follow(ctx, seq)
+	go f.follow(ctx, seq, f.tasks)
+	go f.courier(ctx, f.tasks)
 }
 
 func newFS(o Options, mountpoint string, ix *index.Index) *FS {
@@ -98,11 +112,12 @@ func newFS(o Options, mountpoint string, ix *index.Index) *FS {
 	}
 	return &FS{
 		index: ix, mountpoint: mountpoint, stateDir: o.StateDir, log: o.Log,
-		owner:   fuse.Owner{Uid: uint32(os.Getuid()), Gid: uint32(os.Getgid())},
+		owner:   fuse.Owner{Uid: o.UID, Gid: o.GID},
+		dirMode: cmp.Or(o.DirMode, 0o755), fileMode: cmp.Or(o.FileMode, 0o444), readOnly: o.ReadOnly,
 		started: time.Now(), epoch: newEpoch(),
 		tree: newTree(), drafts: newDrafts(), pages: newPages(o.Pages),
 		staged: &staged{}, renames: newRenames(),
-		followed: make(chan struct{}), ended: make(chan struct{}),
+		tasks: make(chan task), followed: make(chan struct{}), ended: make(chan struct{}),
 	}
 }
 

@@ -10,7 +10,7 @@ import (
 	"dmfs/trust"
 )
 
-// rename serves the follower's deliveries and the tools that write to a
+// rename serves the courier's deliveries and the tools that write to a
 // temporary name first. What is visible cannot be renamed.
 func (f *FS) rename(in *fuse.RenameIn, from, to string) error {
 	if in.NodeId == pagesNode {
@@ -41,7 +41,7 @@ func (f *FS) rename(in *fuse.RenameIn, from, to string) error {
 // refusal leaves it where it was.
 //
 // The kernel holds the locks of both directories until we answer, so the
-// follower's own rename would wait for us: the verdict keeps it away from this
+// courier's own rename would wait for us: the verdict keeps it away from this
 // name meanwhile, and if the content was completed this very rename is the
 // delivery.
 func (f *FS) renameDraft(d *draft, target string) error {
@@ -65,7 +65,7 @@ func (f *FS) renameDraft(d *draft, target string) error {
 	return nil
 }
 
-// unlink serves the follower and tools that clean up after themselves. EPERM for what is visible is
+// unlink serves the courier and tools that clean up after themselves. EPERM for what is visible is
 // deliberate: a success would tell watchers of a deletion that did not happen.
 func (f *FS) unlink(h *fuse.InHeader, base string) error {
 	dir, ok := f.tree.path(h.NodeId)
@@ -91,7 +91,7 @@ func (f *FS) unlink(h *fuse.InHeader, base string) error {
 	return nil
 }
 
-// mkdir serves the follower; directories come from the policy and from names.
+// mkdir serves the courier; directories come from the policy and from names.
 func (f *FS) mkdir(in *fuse.MkdirIn, base string, out *fuse.EntryOut) error {
 	parent, ok := f.tree.path(in.NodeId)
 	path := joinPath(parent, base)
@@ -106,5 +106,13 @@ func (f *FS) mkdir(in *fuse.MkdirIn, base string, out *fuse.EntryOut) error {
 	return f.entry(nodeID(dirKind, number), forever, out)
 }
 
-// rmdir is refused like every change without a signature.
-func (f *FS) rmdir(*fuse.InHeader, string) error { return ErrUnsigned }
+// rmdir serves the courier likewise.
+func (f *FS) rmdir(h *fuse.InHeader, base string) error {
+	parent, ok := f.tree.path(h.NodeId)
+	path := joinPath(parent, base)
+	if !ok || !f.staged.take(path, h.Pid) {
+		return ErrUnsigned
+	}
+	f.tree.removeDir(path)
+	return nil
+}

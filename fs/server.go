@@ -33,10 +33,6 @@ func (s server) SetAttr(_ cancel, in *fuse.SetAttrIn, out *fuse.AttrOut) fuse.St
 	return status(s.setAttr(in, out))
 }
 
-func (s server) Access(_ cancel, in *fuse.AccessIn) fuse.Status {
-	return status(s.access(in))
-}
-
 func (s server) StatFs(_ cancel, _ *fuse.InHeader, out *fuse.StatfsOut) fuse.Status {
 	return status(s.statFs(out))
 }

@@ -55,6 +55,56 @@ func (t *tree) addDir(path string, number uint64) {
 	t.byPath[parent].put(base, child{cookie: number, dir: d})
 }
 
+// removeDir takes away a directory with nothing in it.
+func (t *tree) removeDir(path string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	d := t.byPath[path]
+	if d == nil || len(d.children) > 0 {
+		return
+	}
+	delete(t.dirs, d.node)
+	delete(t.byPath, path)
+	parent, base := splitPath(path)
+	t.byPath[parent].remove(base)
+}
+
+// emptyDirs returns the directories that have no file below them and are not
+// wanted, children first.
+func (t *tree) emptyDirs(wanted []string) []string {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	needed := map[string]bool{"": true}
+	for _, path := range wanted {
+		needed[path] = true
+	}
+	for path, d := range t.byPath {
+		for _, c := range d.children {
+			if !c.isDir() {
+				need(needed, path)
+				break
+			}
+		}
+	}
+	var empty []string
+	for path := range t.byPath {
+		if !needed[path] {
+			empty = append(empty, path)
+		}
+	}
+	slices.Sort(empty)
+	slices.Reverse(empty)
+	return empty
+}
+
+// need marks a directory and those above it.
+func need(needed map[string]bool, path string) {
+	for !needed[path] {
+		needed[path] = true
+		path, _ = splitPath(path)
+	}
+}
+
 // show makes e the visible version of its name.
 func (t *tree) show(e index.Entry) {
 	t.mu.Lock()

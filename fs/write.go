@@ -36,8 +36,8 @@ func (f *FS) writable(h *fuse.InHeader, base string) (string, error) {
 		return "", ErrUnsigned
 	case !ok:
 		return "", syscall.ESTALE
-	case !f.mayWrite(h.Uid):
-		return "", ErrReader
+	case f.readOnly:
+		return "", syscall.EROFS
 	}
 	path := joinPath(dir, base)
 	_, err := trust.ParseName(strings.TrimSuffix(path, signatureSuffix))
@@ -47,8 +47,8 @@ func (f *FS) writable(h *fuse.InHeader, base string) (string, error) {
 // redirect sends a thread that wants to write a visible file on a second walk
 // of its path, on which it finds a draft.
 func (f *FS) redirect(thread, uid uint32, node uint64, truncate bool) error {
-	if !f.mayWrite(uid) {
-		return ErrReader
+	if f.readOnly {
+		return syscall.EROFS
 	}
 	kind, number, _ := split(node)
 	v, ok := f.index.Stored(number)
@@ -105,7 +105,7 @@ func (f *FS) openDraft(in *fuse.OpenIn, out *fuse.OpenOut) error {
 	switch {
 	case !ok:
 		return syscall.ESTALE
-	case !writes(in.Flags) || !f.mayWrite(in.Uid):
+	case !writes(in.Flags):
 		return syscall.EACCES
 	}
 	f.drafts.clearMark(in.Pid)
@@ -170,9 +170,6 @@ func (f *FS) reserve(d *draft, size uint64) error {
 // shown is the signer's business.
 func (f *FS) setAttr(in *fuse.SetAttrIn, out *fuse.AttrOut) error {
 	caller := in.Caller // in.Uid is the owner that is asked for, not who asks
-	if !f.mayWrite(caller.Uid) {
-		return ErrReader
-	}
 	kind, _, ok := split(in.NodeId)
 	size, resize := in.GetSize()
 	switch {
