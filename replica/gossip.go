@@ -1,0 +1,157 @@
+package replica
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"log/slog"
+
+	"dmfs/index"
+	"dmfs/replica/internal/wire"
+	"dmfs/trust"
+
+	pubsub "github.com/libp2p/go-libp2p-pubsub"
+	pb "github.com/libp2p/go-libp2p-pubsub/pb"
+	"github.com/libp2p/go-libp2p/core/peer"
+)
+
+const (
+	maxGossip   = 64 << 10 // bytes of one gossip message
+	gossipQueue = 1024     // messages in pubsub's queues; its own default is 32
+)
+
+// mount is the origin of records that came through this node's own mount.
+const mount = "mount"
+
+// join joins the topic. Heads are signed by their signers, so the messages need no signature, and the same
+// head is the same message whoever sends it.
+func (r *Replica) join() error {
+	ps, err := pubsub.NewGossipSub(r.ctx, r.host,
+		pubsub.WithMessageSignaturePolicy(pubsub.StrictNoSign),
+		pubsub.WithMessageIdFn(messageID),
+		pubsub.WithFloodPublish(true),
+		pubsub.WithMaxMessageSize(maxGossip),
+		pubsub.WithSubscriptionFilter(pubsub.NewAllowlistSubscriptionFilter(r.names.topic)),
+		pubsub.WithPeerOutboundQueueSize(gossipQueue),
+		pubsub.WithValidateQueueSize(gossipQueue),
+		pubsub.WithRawTracer(losses{suspect: r.members.suspect}),
+		pubsub.WithLogger(slog.New(demoted{r.log.Handler()})),
+		pubsub.WithRPCLogger(slog.New(slog.DiscardHandler)))
+	if err != nil {
+		return fmt.Errorf("gossip: %w", err)
+	}
+	if err := ps.RegisterTopicValidator(r.names.topic, r.judge, pubsub.WithValidatorConcurrency(gossipQueue)); err != nil {
+		return fmt.Errorf("gossip validator: %w", err)
+	}
+	if r.topic, err = ps.Join(r.names.topic); err != nil {
+		return fmt.Errorf("gossip topic: %w", err)
+	}
+	// The validator takes what it accepts, so nobody reads a subscription; relaying makes us a subscriber.
+	if _, err := r.topic.Relay(); err != nil {
+		return fmt.Errorf("gossip relay: %w", err)
+	}
+	return r.watchTopic()
+}
+
+func messageID(m *pb.Message) string {
+	sum := sha256.Sum256(m.GetData())
+	return string(sum[:])
+}
+
+// watchTopic syncs with every peer that joins the topic: what either side published before was lost.
+func (r *Replica) watchTopic() error {
+	events, err := r.topic.EventHandler()
+	if err != nil {
+		return fmt.Errorf("gossip events: %w", err)
+	}
+	r.spawn(func() {
+		defer events.Cancel()
+		for {
+			ev, err := events.NextPeerEvent(r.ctx)
+			if err != nil {
+				return
+			}
+			if ev.Type == pubsub.PeerJoin {
+				r.members.suspect(ev.Peer)
+			}
+		}
+	})
+	return nil
+}
+
+// judge is the topic's validator: accepted messages are forwarded, rejected ones are the peer's fault,
+// ignored ones are nobody's.
+func (r *Replica) judge(_ context.Context, from peer.ID, msg *pubsub.Message) pubsub.ValidationResult {
+	if from == r.host.ID() {
+		return pubsub.ValidationAccept
+	}
+	if !r.work.enter() {
+		return pubsub.ValidationIgnore
+	}
+	defer r.work.leave()
+	m, err := wire.Decode(msg.Data)
+	head, ok := m.(wire.Head)
+	if err != nil || !ok {
+		r.log.Debug("gossip refused", "peer", from, "err", err)
+		return pubsub.ValidationReject
+	}
+	return r.judgeHead(from, head)
+}
+
+func (r *Replica) judgeHead(from peer.ID, head wire.Head) pubsub.ValidationResult {
+	if r.stale(head) {
+		return pubsub.ValidationIgnore
+	}
+	rec, err := r.prove(head)
+	switch {
+	case err != nil && innocent(err):
+		r.noteRefusal(from, head.Name, err)
+		return pubsub.ValidationIgnore
+	case err != nil:
+		r.noteRefusal(from, head.Name, err)
+		return pubsub.ValidationReject
+	case !r.fresh(rec):
+		return pubsub.ValidationIgnore
+	}
+	r.take(arrival{from: from, rec: rec})
+	return pubsub.ValidationAccept
+}
+
+// stale reports whether we hold something later than the head claims to be, which needs no proof.
+func (r *Replica) stale(h wire.Head) bool {
+	name, err := trust.ParseName(h.Name)
+	if err != nil {
+		return false // prove will say so
+	}
+	e, ok := r.ix.Get(name)
+	if !ok || e.Record.IsZero() {
+		return false
+	}
+	v := int64(e.Record.Version())
+	return h.Version < v || h.Version == v && string(h.Signature) == string(e.Record.Signature())
+}
+
+// publishNews gossips what the mount brings. What came from a peer was gossiped already or is found by sync.
+func (r *Replica) publishNews(after uint64) {
+	err := r.ix.Follow(r.ctx, after, func(ctx context.Context, news []index.Entry) error {
+		for _, e := range news {
+			if e.Origin == mount && !e.Record.IsZero() {
+				r.publish(ctx, e)
+			}
+		}
+		return nil
+	})
+	if r.ctx.Err() == nil {
+		r.log.Error("cannot follow the index", "err", err)
+	}
+}
+
+func (r *Replica) publish(ctx context.Context, e index.Entry) {
+	head, err := r.headOf(e, gossipInline)
+	if err == nil {
+		err = r.topic.Publish(ctx, wire.Encode(head))
+	}
+	if err != nil {
+		r.log.Debug("not gossiped", "name", e.Name, "err", err)
+	}
+}

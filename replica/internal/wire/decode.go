@@ -1,0 +1,179 @@
+package wire
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"dmfs/trust"
+)
+
+// ErrMalformed is wrapped by every error of Decode and Read that is the sender's fault.
+var ErrMalformed = errors.New("malformed message")
+
+// Decode reads one message, the whole of b. Byte slices of the message share b.
+func Decode(b []byte) (Message, error) {
+	if len(b) == 0 {
+		return nil, fmt.Errorf("%w: empty", ErrMalformed)
+	}
+	r := reader{rest: b[1:]}
+	m := r.message(b[0])
+	if r.err == nil && len(r.rest) > 0 {
+		r.fail("trailing bytes")
+	}
+	if r.err != nil {
+		return nil, r.err
+	}
+	return m, nil
+}
+
+// reader takes fields off the front; after the first failure it only returns zeros.
+type reader struct {
+	rest []byte
+	err  error
+}
+
+func (r *reader) fail(what string) {
+	if r.err == nil {
+		r.err = fmt.Errorf("%w: %s", ErrMalformed, what)
+	}
+	r.rest = nil
+}
+
+func (r *reader) raw(n int) []byte {
+	if r.err == nil && n > len(r.rest) {
+		r.fail("too short")
+	}
+	if r.err != nil {
+		return nil
+	}
+	p := r.rest[:n:n]
+	r.rest = r.rest[n:]
+	return p
+}
+
+// fill copies the next bytes into p.
+func (r *reader) fill(p []byte) { copy(p, r.raw(len(p))) }
+
+// number takes a number of the given size in bytes that lies in low..high.
+func (r *reader) number(what string, size int, low, high uint64) uint64 {
+	var p [8]byte
+	r.fill(p[8-size:])
+	n := binary.BigEndian.Uint64(p[:])
+	if r.err == nil && (n < low || n > high) {
+		r.fail(what + " out of range")
+	}
+	if r.err != nil {
+		return 0
+	}
+	return n
+}
+
+func (r *reader) flag(what string) bool { return r.number(what, 1, 0, 1) == 1 }
+
+func (r *reader) message(kind byte) Message {
+	switch kind {
+	case kindHead:
+		return r.head()
+	case kindHello:
+		return r.hello()
+	case kindRoot:
+		return r.root()
+	case kindPage:
+		return r.page()
+	case kindWant:
+		return r.want()
+	case kindEnd:
+		return End{}
+	case kindAsk:
+		return r.ask()
+	case kindOffer:
+		return r.offer()
+	}
+	r.fail(fmt.Sprintf("unknown kind 0x%02x", kind))
+	return nil
+}
+
+func (r *reader) head() Message {
+	var h Head
+	h.Name = string(r.raw(int(r.number("name length", 2, 1, trust.MaxName))))
+	h.Version = int64(r.number("version", 8, 1, 1<<63-1))
+	h.Signature = r.raw(int(r.number("signature length", 2, 1, trust.MaxSignature)))
+	r.fill(h.Digest[:])
+	h.Size = uint32(r.number("size", 4, 0, trust.MaxContent))
+	if !r.flag("inline") {
+		return h
+	}
+	if h.Size > MaxInline {
+		r.fail("inline content too long")
+	}
+	h.Content = r.raw(int(h.Size))
+	return h
+}
+
+func (r *reader) hello() Message {
+	var h Hello
+	r.fill(h.Root[:])
+	h.Count = uint32(r.number("count", 4, 0, 1<<32-1))
+	r.fill(h.Settled[:])
+	return h
+}
+
+func (r *reader) root() Message {
+	var m Root
+	r.fill(m.Root[:])
+	m.Count = uint32(r.number("count", 4, 0, 1<<32-1))
+	return m
+}
+
+func (r *reader) page() Message {
+	p := Page{Last: r.flag("last")}
+	n := int(r.number("number of items", 2, 0, MaxItems))
+	if r.err == nil && n*32 > len(r.rest) {
+		r.fail("too short")
+		return p
+	}
+	p.Items = make([]Item, n)
+	for i := range p.Items {
+		p.Items[i] = r.item()
+		if i > 0 && bytes.Compare(p.Items[i-1].Key[:], p.Items[i].Key[:]) >= 0 {
+			r.fail("items out of order")
+		}
+	}
+	return p
+}
+
+func (r *reader) item() (it Item) {
+	r.fill(it.Key[:])
+	it.Version = int64(r.number("version", 8, 1, 1<<63-1))
+	r.fill(it.Tag[:])
+	return it
+}
+
+func (r *reader) want() Message {
+	n := int(r.number("number of keys", 2, 1, MaxKeys))
+	if r.err == nil && n*16 > len(r.rest) {
+		r.fail("too short")
+		return Want{}
+	}
+	m := Want{Keys: make([]Key, n)}
+	for i := range m.Keys {
+		r.fill(m.Keys[i][:])
+	}
+	return m
+}
+
+func (r *reader) ask() Message {
+	var a Ask
+	r.fill(a.Digest[:])
+	return a
+}
+
+func (r *reader) offer() Message {
+	o := Offer{Held: r.flag("held"), Size: uint32(r.number("size", 4, 0, trust.MaxContent))}
+	if !o.Held && o.Size > 0 {
+		r.fail("size of what is not held")
+	}
+	return o
+}

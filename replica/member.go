@@ -1,0 +1,275 @@
+package replica
+
+import (
+	"context"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"time"
+
+	"dmfs/replica/internal/wire"
+	"dmfs/trust"
+
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+	ma "github.com/multiformats/go-multiaddr"
+)
+
+const (
+	maxAddrs   = 16               // remembered of what a peer says of itself
+	maxHeard   = 64               // connections remembered to be alive
+	maxRefused = 4096             // items remembered as not to be had from a peer
+	refusedFor = 10 * time.Minute // how long: clocks are set and policies rolled out meanwhile
+)
+
+// member is a peer that speaks our protocols, or one that the configuration names.
+type member struct {
+	id     peer.ID
+	dialed []ma.Multiaddr // from the configuration; nil for peers that came by themselves
+	ctx    context.Context
+	forget context.CancelFunc
+
+	began     chan struct{} // a session began
+	pull      chan struct{} // there may be something to pull
+	probe     chan struct{} // there is a new connection
+	retry     chan struct{} // dial now
+	downloads chan struct{} // bounds our fetches from this peer
+
+	mu       sync.Mutex
+	session  context.Context // while connected, else nil
+	end      context.CancelFunc
+	since    time.Time // of the present session, or when the last one ended
+	addrs    []ma.Multiaddr
+	agent    string
+	rtt      time.Duration
+	inSync   bool
+	lastSync time.Time
+	settled  settlement
+	refused  map[wire.Item]time.Time
+	heard    map[string]time.Time // last sign of life by connection
+}
+
+// settlement remembers that a pull could take nothing although the summaries differ.
+type settlement struct {
+	policy       *trust.Policy
+	mine, theirs [32]byte
+	at           time.Time
+}
+
+// notify leaves one note in a channel that holds one.
+func notify(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+func newMember(ctx context.Context, id peer.ID, dialed []ma.Multiaddr) *member {
+	m := &member{
+		id:        id,
+		dialed:    dialed,
+		since:     time.Now(),
+		began:     make(chan struct{}, 1),
+		pull:      make(chan struct{}, 1),
+		probe:     make(chan struct{}, 1),
+		retry:     make(chan struct{}, 1),
+		downloads: make(chan struct{}, 2),
+		refused:   make(map[wire.Item]time.Time),
+		heard:     make(map[string]time.Time),
+	}
+	m.ctx, m.forget = context.WithCancel(ctx)
+	return m
+}
+
+// current returns the context of the present session, nil while there is none.
+func (m *member) current() context.Context {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.session
+}
+
+// begin starts a session unless there is one, and reports whether it did.
+func (m *member) begin() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.session != nil {
+		return false
+	}
+	m.session, m.end = context.WithCancel(m.ctx)
+	m.since = time.Now()
+	notify(m.began)
+	return true
+}
+
+// finish ends the session, if there is one, and with it what was learnt about this peer's records.
+func (m *member) finish() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.session == nil {
+		return false
+	}
+	m.end()
+	m.session, m.since, m.inSync, m.settled = nil, time.Now(), false, settlement{}
+	clear(m.refused)
+	clear(m.heard)
+	return true
+}
+
+func (m *member) describe(addrs []ma.Multiaddr, agent string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.addrs = addrs[:min(len(addrs), maxAddrs)]
+	m.agent = printable(agent[:min(len(agent), 64)])
+}
+
+// printable drops what a peer could do harm with on a terminal.
+func printable(s string) string {
+	return strings.Map(func(c rune) rune {
+		if c < ' ' || c > '~' {
+			return -1
+		}
+		return c
+	}, s)
+}
+
+// addresses returns where to dial.
+func (m *member) addresses() []ma.Multiaddr {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return append(append([]ma.Multiaddr{}, m.dialed...), m.addrs...)
+}
+
+// settledWith returns the peer's root from which nothing could be taken, if our side is still as it was.
+func (m *member) settledWith(s summary) [32]byte {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.settled.policy != s.policy() || m.settled.mine != s.root().Root || time.Since(m.settled.at) > refusedFor {
+		return [32]byte{}
+	}
+	return m.settled.theirs
+}
+
+func (m *member) settle(s summary, theirs [32]byte) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.settled = settlement{s.policy(), s.root().Root, theirs, time.Now()}
+}
+
+// compared notes the result of comparing summaries.
+func (m *member) compared(inSync bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.inSync, m.lastSync = inSync, time.Now()
+}
+
+// refuse remembers that the peer does not have the item for us.
+func (m *member) refuse(it wire.Item) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if len(m.refused) >= maxRefused {
+		clear(m.refused)
+	}
+	m.refused[it] = time.Now()
+}
+
+func (m *member) refuses(it wire.Item) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	at, ok := m.refused[it]
+	return ok && time.Since(at) < refusedFor
+}
+
+func (m *member) hear(conn string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if len(m.heard) > maxHeard {
+		clear(m.heard)
+	}
+	m.heard[conn] = time.Now()
+}
+
+func (m *member) heardSince(conn string, t time.Time) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.heard[conn].After(t)
+}
+
+func (m *member) measured(rtt time.Duration) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.rtt = rtt
+}
+
+// roster is all members.
+type roster struct {
+	ctx context.Context
+
+	mu      sync.Mutex
+	members map[peer.ID]*member
+}
+
+func newRoster(ctx context.Context) *roster {
+	return &roster{ctx: ctx, members: make(map[peer.ID]*member)}
+}
+
+// add returns the member, and whether it is new.
+func (ro *roster) add(id peer.ID, dialed []ma.Multiaddr) (*member, bool) {
+	ro.mu.Lock()
+	defer ro.mu.Unlock()
+	if m, ok := ro.members[id]; ok {
+		return m, false
+	}
+	m := newMember(ro.ctx, id, dialed)
+	ro.members[id] = m
+	return m, true
+}
+
+// get returns the member, nil if there is none.
+func (ro *roster) get(id peer.ID) *member {
+	ro.mu.Lock()
+	defer ro.mu.Unlock()
+	return ro.members[id]
+}
+
+// remove forgets a member and ends what runs for it.
+func (ro *roster) remove(m *member) {
+	ro.mu.Lock()
+	defer ro.mu.Unlock()
+	delete(ro.members, m.id)
+	m.forget()
+}
+
+func (ro *roster) all() []*member {
+	ro.mu.Lock()
+	defer ro.mu.Unlock()
+	all := make([]*member, 0, len(ro.members))
+	for _, m := range ro.members {
+		all = append(all, m)
+	}
+	return all
+}
+
+// connected returns the members with a session in random order, or else those without.
+func (ro *roster) connected(yes bool) []*member {
+	var list []*member
+	for _, m := range ro.all() {
+		if (m.current() != nil) == yes {
+			list = append(list, m)
+		}
+	}
+	rand.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
+	return list
+}
+
+// suspect has us pull from a peer, because something may have been missed.
+func (ro *roster) suspect(id peer.ID) {
+	if m := ro.get(id); m != nil {
+		notify(m.pull)
+	}
+}
+
+func (ro *roster) heard(conn network.Conn) {
+	if m := ro.get(conn.RemotePeer()); m != nil {
+		m.hear(conn.ID())
+	}
+}

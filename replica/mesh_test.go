@@ -1,0 +1,392 @@
+package replica_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"path/filepath"
+	"runtime/pprof"
+	"strings"
+	"sync"
+	"testing"
+
+	"dmfs/index"
+	"dmfs/index/indextest"
+	"dmfs/replica"
+	"dmfs/replica/replicatest"
+	"dmfs/trust"
+	"dmfs/trust/trusttest"
+
+	"github.com/libp2p/go-libp2p"
+	"github.com/libp2p/go-libp2p/core/control"
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+	ma "github.com/multiformats/go-multiaddr"
+)
+
+const v0 = trust.Version(1_795_383_073_000_000_000)
+
+var signer = trusttest.Signer(1)
+
+// same returns one policy n times.
+func same(n int, p *trust.Policy) []*trust.Policy {
+	list := make([]*trust.Policy, n)
+	for i := range list {
+		list[i] = p
+	}
+	return list
+}
+
+// pattern returns n bytes that differ with the seed.
+func pattern(n int, seed byte) []byte {
+	b := make([]byte, n)
+	for i := range b {
+		b[i] = seed + byte(i*7+i>>8*13)
+	}
+	return b
+}
+
+func numbered(prefix string, n int) []string {
+	names := make([]string, n)
+	for i := range names {
+		names[i] = fmt.Sprintf("%s%04d", prefix, i)
+	}
+	return names
+}
+
+func TestContentsOfEverySizeReachAll(t *testing.T) {
+	t.Parallel()
+	p := trusttest.Policy(t, signer, "a", "dns/b")
+	nodes := replicatest.Mesh(t, same(3, p)...)
+	for i, size := range []int{0, 1, 8 << 10, 8<<10 + 1, 64 << 10, 64<<10 + 1, 1 << 20, trust.MaxContent} {
+		rec := trusttest.Record(t, p, signer, "dns/b", pattern(size, byte(i)), v0+trust.Version(i))
+		nodes[i%3].Write(t, rec)
+		replicatest.AwaitHeld(t, nodes, rec)
+	}
+	e, _ := nodes[2].Index.Get(trusttest.Name(t, "dns/b"))
+	if e.Origin != nodes[0].Replica.ID() && e.Origin != nodes[1].Replica.ID() {
+		t.Errorf("origin is %q, which is neither of the others", e.Origin)
+	}
+}
+
+func TestEachTransportWorksAlone(t *testing.T) {
+	t.Parallel()
+	p := trusttest.Policy(t, signer, "a")
+	for _, listen := range []string{"/ip4/127.0.0.1/udp/0/quic-v1", "/ip4/127.0.0.1/tcp/0"} {
+		a, b := replicatest.New(t, 1, p, replica.Start), replicatest.New(t, 2, p, replica.Start)
+		a.Config.Listen, b.Config.Listen = []string{listen}, []string{listen}
+		a.Start(t)
+		b.Config.Bootstrap = a.Replica.Addrs()
+		b.Start(t)
+		rec := trusttest.Record(t, p, signer, "a", []byte("content"), v0)
+		a.Write(t, rec)
+		replicatest.AwaitHeld(t, []*replicatest.Node{b}, rec)
+	}
+}
+
+func TestTombstoneReachesAll(t *testing.T) {
+	t.Parallel()
+	p := trusttest.Policy(t, signer, "a")
+	nodes := replicatest.Mesh(t, same(3, p)...)
+	file := trusttest.Record(t, p, signer, "a", []byte("content"), v0)
+	nodes[0].Write(t, file)
+	replicatest.AwaitHeld(t, nodes, file)
+	gone := trusttest.Tombstone(t, p, signer, "a", v0+1)
+	nodes[1].Write(t, gone)
+	replicatest.AwaitHeld(t, nodes, gone)
+}
+
+func TestBurstReachesAll(t *testing.T) {
+	t.Parallel()
+	p := trusttest.Policy(t, signer, numbered("f", 200)...)
+	nodes := replicatest.Mesh(t, same(3, p)...)
+	var recs []trust.Record
+	for i, name := range numbered("f", 200) {
+		rec := trusttest.Record(t, p, signer, name, pattern(1024, byte(i)), v0)
+		nodes[0].Write(t, rec)
+		recs = append(recs, rec)
+	}
+	replicatest.AwaitHeld(t, nodes, recs...)
+}
+
+func TestLateNodeCatchesUp(t *testing.T) {
+	t.Parallel()
+	p := trusttest.Policy(t, signer, append(numbered("f", 1500), "big", "huge", "gone")...)
+	old := replicatest.New(t, 1, p, replica.Start)
+	recs := []trust.Record{
+		trusttest.Record(t, p, signer, "big", pattern(60<<10, 1), v0),
+		trusttest.Record(t, p, signer, "huge", pattern(3<<20, 2), v0),
+		trusttest.Tombstone(t, p, signer, "gone", v0),
+	}
+	for _, name := range numbered("f", 1500) { // more than one page
+		recs = append(recs, trusttest.Record(t, p, signer, name, []byte(name), v0))
+	}
+	old.Write(t, recs...)
+	old.Start(t)
+	late := replicatest.New(t, 2, p, replica.Start)
+	late.Config.Bootstrap = old.Replica.Addrs()
+	late.Start(t)
+	replicatest.AwaitHeld(t, []*replicatest.Node{late}, recs...)
+	for _, n := range []*replicatest.Node{old, late} {
+		replicatest.Eventually(t, "both know that they are equal", func() bool {
+			peers := n.Replica.Peers()
+			return len(peers) == 1 && peers[0].InSync
+		})
+	}
+}
+
+// TestNodeThatWasOff: only the others know its address, so it is they who find it again.
+func TestNodeThatWasOff(t *testing.T) {
+	t.Parallel()
+	p := trusttest.Policy(t, signer, numbered("f", 10)...)
+	nodes := replicatest.Mesh(t, same(3, p)...)
+	nodes[0].Stop(t)
+	var recs []trust.Record
+	for i, name := range numbered("f", 10) {
+		rec := trusttest.Record(t, p, signer, name, pattern(i*20_000, byte(i)), v0)
+		nodes[1+i%2].Write(t, rec)
+		recs = append(recs, rec)
+	}
+	replicatest.AwaitHeld(t, nodes[1:], recs...)
+	nodes[0].Start(t)
+	replicatest.AwaitHeld(t, nodes, recs...)
+}
+
+func TestRestartOnTheSameFile(t *testing.T) {
+	t.Parallel()
+	p := trusttest.Policy(t, signer, "a", "b")
+	nodes := replicatest.Mesh(t, same(2, p)...)
+	path := filepath.Join(t.TempDir(), "index")
+	for round := range 3 {
+		ix := indextest.OpenAt(t, path, p)
+		third := &replicatest.Node{Index: ix}
+		r, err := replica.Start(context.Background(), replica.Config{
+			Identity:  trusttest.Signer(77).Ed25519(),
+			Listen:    []string{"/ip4/127.0.0.1/udp/0/quic-v1"},
+			Bootstrap: append(nodes[0].Replica.Addrs(), nodes[1].Replica.Addrs()...),
+		}, ix)
+		if err != nil {
+			t.Fatal(err)
+		}
+		rec := trusttest.Record(t, p, signer, "a", pattern(round*100_000, 1), v0+trust.Version(round))
+		nodes[0].Write(t, rec)
+		replicatest.AwaitHeld(t, append([]*replicatest.Node{third}, nodes...), rec)
+		if err := r.Close(); err != nil {
+			t.Error(err)
+		}
+		if err := ix.Check(); err != nil {
+			t.Error(err)
+		}
+		ix.Close()
+	}
+}
+
+// TestI4EqualTimestampsConverge: two records of one version, and two signers of one content.
+func TestI4EqualTimestampsConverge(t *testing.T) {
+	t.Parallel()
+	other := trusttest.Signer(2)
+	keys := []trust.PublicKey{signer.Public(), other.Public()}
+	p, err := trust.NewPolicy(trust.Rules{Files: map[trust.Name][]trust.PublicKey{
+		trusttest.Name(t, "content"): keys, trusttest.Name(t, "signer"): keys,
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	contents := []trust.Record{
+		trusttest.Record(t, p, signer, "content", []byte("one"), v0),
+		trusttest.Record(t, p, signer, "content", []byte("two"), v0),
+	}
+	signers := []trust.Record{
+		trusttest.Record(t, p, signer, "signer", []byte("same"), v0),
+		trusttest.Record(t, p, other, "signer", []byte("same"), v0),
+	}
+	a, b := replicatest.New(t, 1, p, replica.Start), replicatest.New(t, 2, p, replica.Start)
+	a.Write(t, contents[0], signers[0])
+	b.Write(t, contents[1], signers[1])
+	a.Start(t)
+	b.Config.Bootstrap = a.Replica.Addrs()
+	b.Start(t)
+	replicatest.AwaitHeld(t, []*replicatest.Node{a, b}, winner(contents), winner(signers))
+}
+
+func winner(recs []trust.Record) trust.Record {
+	if trust.Compare(recs[0], recs[1]) > 0 {
+		return recs[0]
+	}
+	return recs[1]
+}
+
+// cutter is a gater that refuses peers.
+type cutter struct {
+	mu  sync.Mutex
+	cut map[peer.ID]bool
+}
+
+func (c *cutter) set(id peer.ID, cut bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.cut[id] = cut
+}
+
+func (c *cutter) may(id peer.ID) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return !c.cut[id]
+}
+
+func (c *cutter) InterceptPeerDial(id peer.ID) bool                 { return c.may(id) }
+func (c *cutter) InterceptAddrDial(id peer.ID, _ ma.Multiaddr) bool { return c.may(id) }
+func (c *cutter) InterceptAccept(network.ConnMultiaddrs) bool       { return true }
+func (c *cutter) InterceptSecured(_ network.Direction, id peer.ID, _ network.ConnMultiaddrs) bool {
+	return c.may(id)
+}
+func (c *cutter) InterceptUpgraded(network.Conn) (bool, control.DisconnectReason) { return true, 0 }
+
+// wires is a mesh whose connections can be cut.
+type wires struct {
+	nodes   []*replicatest.Node
+	cutters []*cutter
+}
+
+func wired(t *testing.T, n int, p *trust.Policy) *wires {
+	w := &wires{}
+	w.nodes = replicatest.MeshWith(t, func(int) replicatest.Starter {
+		c := &cutter{cut: make(map[peer.ID]bool)}
+		w.cutters = append(w.cutters, c)
+		return func(ctx context.Context, cfg replica.Config, ix *index.Index) (*replica.Replica, error) {
+			return replica.StartWith(ctx, cfg, ix, libp2p.ConnectionGater(c))
+		}
+	}, same(n, p)...)
+	return w
+}
+
+// cut cuts or heals the wire between two nodes.
+func (w *wires) cut(a, b int, cut bool) {
+	ha, hb := w.nodes[a].Replica.Host(), w.nodes[b].Replica.Host()
+	w.cutters[a].set(hb.ID(), cut)
+	w.cutters[b].set(ha.ID(), cut)
+	if cut {
+		ha.Network().ClosePeer(hb.ID())
+		hb.Network().ClosePeer(ha.ID())
+	}
+}
+
+func TestPartitionHeals(t *testing.T) {
+	t.Parallel()
+	p := trusttest.Policy(t, signer, "left", "right", "both", "tie")
+	w := wired(t, 4, p)
+	split := func(cut bool) {
+		for _, a := range []int{0, 1} {
+			for _, b := range []int{2, 3} {
+				w.cut(a, b, cut)
+			}
+		}
+	}
+	split(true)
+	left := trusttest.Record(t, p, signer, "left", pattern(100_000, 1), v0)
+	right := trusttest.Record(t, p, signer, "right", []byte("right"), v0)
+	older := trusttest.Record(t, p, signer, "both", []byte("older"), v0)
+	newer := trusttest.Record(t, p, signer, "both", []byte("newer"), v0+1)
+	ties := []trust.Record{
+		trusttest.Record(t, p, signer, "tie", []byte("one"), v0),
+		trusttest.Record(t, p, signer, "tie", []byte("two"), v0),
+	}
+	w.nodes[0].Write(t, left, newer, ties[0])
+	w.nodes[3].Write(t, right, older, ties[1])
+	replicatest.AwaitHeld(t, w.nodes[:2], left, newer, ties[0])
+	replicatest.AwaitHeld(t, w.nodes[2:], right, older, ties[1])
+	split(false)
+	replicatest.AwaitHeld(t, w.nodes, left, right, newer, winner(ties))
+}
+
+// TestLargeContentOverTwoHops: the middle forwards the head before it has the content.
+func TestLargeContentOverTwoHops(t *testing.T) {
+	t.Parallel()
+	p := trusttest.Policy(t, signer, "a")
+	w := wired(t, 3, p)
+	w.cut(0, 2, true)
+	rec := trusttest.Record(t, p, signer, "a", pattern(5<<20, 1), v0)
+	w.nodes[0].Write(t, rec)
+	replicatest.AwaitHeld(t, w.nodes, rec)
+}
+
+// TestSyncSpreads: what the middle gets by sync reaches the end without waiting for the timer.
+func TestSyncSpreads(t *testing.T) {
+	t.Parallel()
+	p := trusttest.Policy(t, signer, "a")
+	w := wired(t, 3, p)
+	w.cut(0, 1, true)
+	w.cut(0, 2, true)
+	rec := trusttest.Record(t, p, signer, "a", []byte("a"), v0)
+	w.nodes[0].Write(t, rec)
+	w.cut(0, 1, false)
+	replicatest.AwaitHeld(t, w.nodes, rec)
+}
+
+// TestI10WithheldIsNotOffered: what the policy does not admit any more is not served.
+func TestI10WithheldIsNotOffered(t *testing.T) {
+	t.Parallel()
+	wide, narrow := trusttest.Policy(t, signer, "a", "b"), trusttest.Policy(t, signer, "a")
+	old := replicatest.New(t, 1, wide, replica.Start)
+	a := trusttest.Record(t, wide, signer, "a", []byte("a"), v0)
+	b := trusttest.Record(t, wide, signer, "b", pattern(100_000, 1), v0)
+	old.Write(t, a, b)
+	if err := old.Index.SetPolicy(narrow); err != nil {
+		t.Fatal(err)
+	}
+	old.Start(t)
+	late := replicatest.New(t, 2, wide, replica.Start)
+	late.Config.Bootstrap = old.Replica.Addrs()
+	late.Start(t)
+	replicatest.AwaitHeld(t, []*replicatest.Node{late}, a)
+	replicatest.Eventually(t, "both are equal", func() bool {
+		peers := late.Replica.Peers()
+		return len(peers) == 1 && peers[0].InSync
+	})
+	if _, ok := late.Index.Get(b.Name()); ok {
+		t.Error("a withheld record travelled")
+	}
+	raw := newStranger(t)
+	raw.connect(t, old)
+	if offer := raw.ask(t, old, b.Digest()); offer.Held {
+		t.Error("a withheld content is offered")
+	}
+}
+
+func TestCloseEndsEverything(t *testing.T) {
+	p := trusttest.Policy(t, signer, "a")
+	nodes := replicatest.Mesh(t, same(2, p)...)
+	rec := trusttest.Record(t, p, signer, "a", pattern(1<<20, 1), v0)
+	nodes[0].Write(t, rec)
+	replicatest.AwaitHeld(t, nodes, rec)
+	for _, n := range nodes {
+		n.Stop(t)
+	}
+	replicatest.Eventually(t, "no goroutine of ours is left", func() bool {
+		var buf bytes.Buffer
+		pprof.Lookup("goroutine").WriteTo(&buf, 2)
+		return !strings.Contains(buf.String(), "dmfs/replica.(") && !strings.Contains(buf.String(), "go-libp2p-pubsub.(")
+	})
+}
+
+func TestPeersTellWhatIsKnown(t *testing.T) {
+	t.Parallel()
+	p := trusttest.Policy(t, signer, "a")
+	nodes := replicatest.Mesh(t, same(2, p)...)
+	replicatest.Eventually(t, "the round trip is measured", func() bool {
+		peers := nodes[1].Replica.Peers()
+		return len(peers) == 1 && peers[0].RTT > 0 && peers[0].InSync
+	})
+	got := nodes[1].Replica.Peers()[0]
+	if got.ID != nodes[0].Replica.ID() || !got.Connected || got.Agent != "dmfs/test" || got.Since.IsZero() || !strings.HasPrefix(got.Addr, "/ip4/127.0.0.1/") {
+		t.Errorf("peer: %+v", got)
+	}
+	if id := replica.PeerID(trusttest.Signer(1000).Public().Key); id != got.ID {
+		t.Errorf("PeerID is %s, want %s", id, got.ID)
+	}
+	nodes[0].Stop(t)
+	replicatest.Eventually(t, "the peer is lost but known", func() bool {
+		peers := nodes[1].Replica.Peers()
+		return len(peers) == 1 && !peers[0].Connected && !peers[0].InSync
+	})
+}

@@ -1,0 +1,204 @@
+package replica
+
+import (
+	"context"
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"dmfs/index"
+	"dmfs/trust"
+
+	"github.com/libp2p/go-libp2p"
+	pubsub "github.com/libp2p/go-libp2p-pubsub"
+	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/protocol"
+)
+
+// Config says who this node is and whom it talks to.
+type Config struct {
+	Identity     ed25519.PrivateKey
+	Listen       []string      // multiaddrs; all of them must work
+	Bootstrap    []string      // multiaddrs with /p2p/ID, dialled for ever; our own are skipped
+	SyncInterval time.Duration // mean time between two syncs with a random peer; 0 is 30 s
+	Network      trust.Key     // nodes of different networks do not talk; zero is a network too, "local"
+	Version      string        // what peers are told: dmfs/<Version>
+	Log          *slog.Logger  // nil discards
+}
+
+// Replica is a running node of the network. All methods may be called at any time, also after Close.
+type Replica struct {
+	ix        *index.Index
+	log       *slog.Logger
+	host      host.Host
+	names     names
+	summaries *summaries
+	members   *roster
+	topic     *pubsub.Topic
+	fetches   flights
+	inbox     chan arrival // proved, with content, to be applied
+	bodies    chan arrival // proved, content to be fetched
+	transfers chan struct{}
+	downloads chan struct{}
+
+	ctx  context.Context
+	stop context.CancelFunc
+	work gate
+
+	redialed time.Time // belongs to watchConnections
+	close    func() error
+}
+
+// names are the protocols and the topic of one network.
+type names struct {
+	sync, fetch protocol.ID
+	topic       string
+}
+
+func namesOf(network trust.Key) names {
+	id := "local"
+	if network != (trust.Key{}) {
+		id = fmt.Sprintf("%x", network[:4])
+	}
+	return names{
+		sync:  protocol.ID("/dmfs/" + id + "/sync/1"),
+		fetch: protocol.ID("/dmfs/" + id + "/fetch/1"),
+		topic: "/dmfs/" + id + "/heads/1",
+	}
+}
+
+// Start joins the network and keeps the index equal to those of its peers until Close. It fails when an
+// address is malformed or cannot be listened on; peers that cannot be reached are no failure. Ending ctx
+// stops all work, but only Close frees the ports. The index must stay open until Close has returned.
+func Start(ctx context.Context, cfg Config, ix *index.Index) (*Replica, error) {
+	return start(ctx, cfg, ix)
+}
+
+func start(ctx context.Context, cfg Config, ix *index.Index, extra ...libp2p.Option) (*Replica, error) {
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.SyncInterval <= 0 {
+		cfg.SyncInterval = 30 * time.Second
+	}
+	bootstrap, err := parsePeers(cfg.Bootstrap)
+	if err != nil {
+		return nil, err
+	}
+	h, err := newHost(cfg, extra...)
+	if err != nil {
+		return nil, err
+	}
+	r := assemble(ctx, cfg, ix, h)
+	if err := r.run(cfg, bootstrap); err != nil {
+		return nil, errors.Join(err, r.Close())
+	}
+	return r, nil
+}
+
+func assemble(ctx context.Context, cfg Config, ix *index.Index, h host.Host) *Replica {
+	r := &Replica{
+		ix:        ix,
+		log:       cfg.Log,
+		host:      h,
+		names:     namesOf(cfg.Network),
+		summaries: newSummaries(ix),
+		inbox:     make(chan arrival, inboxSize),
+		bodies:    make(chan arrival, bodiesSize),
+		transfers: make(chan struct{}, maxTransfers),
+		downloads: make(chan struct{}, maxDownloads),
+	}
+	r.ctx, r.stop = context.WithCancel(ctx)
+	r.members = newRoster(r.ctx)
+	r.close = sync.OnceValue(r.shut)
+	return r
+}
+
+// run starts everything in the order in which nothing is missed: the follower before the first peer, the
+// handlers before the first connection, which identify then announces.
+func (r *Replica) run(cfg Config, bootstrap []peer.AddrInfo) error {
+	seq := r.ix.Seq()
+	if err := r.join(); err != nil {
+		return err
+	}
+	r.host.SetStreamHandler(r.names.sync, r.serve(newLimiter(4, 256), r.serveSync))
+	r.host.SetStreamHandler(r.names.fetch, r.serve(newLimiter(4, 64), r.serveFetch))
+	if err := r.supervise(bootstrap); err != nil {
+		return err
+	}
+	r.spawn(r.applyArrivals)
+	for range maxDownloads {
+		r.spawn(r.fetchBodies)
+	}
+	r.spawn(func() { r.publishNews(seq) })
+	r.spawn(func() { r.syncNowAndThen(cfg.SyncInterval) })
+	return listen(r.host, cfg.Listen)
+}
+
+// Close leaves the network and returns when nothing of the replica runs any more.
+func (r *Replica) Close() error { return r.close() }
+
+func (r *Replica) shut() error {
+	r.work.shut()
+	r.stop()
+	err := r.host.Close()
+	r.work.wait()
+	return err
+}
+
+// ID returns our libp2p peer id.
+func (r *Replica) ID() string { return r.host.ID().String() }
+
+// Addrs returns the addresses on which we listen, each with /p2p/ID, as bootstrap_peers takes them.
+func (r *Replica) Addrs() []string {
+	addrs, err := peer.AddrInfoToP2pAddrs(&peer.AddrInfo{ID: r.host.ID(), Addrs: r.host.Addrs()})
+	if err != nil {
+		return nil
+	}
+	texts := make([]string, len(addrs))
+	for i, a := range addrs {
+		texts[i] = a.String()
+	}
+	return texts
+}
+
+// spawn runs f in a goroutine that Close waits for, or not at all once Close was called.
+func (r *Replica) spawn(f func()) {
+	if !r.work.enter() {
+		return
+	}
+	go func() {
+		defer r.work.leave()
+		f()
+	}()
+}
+
+// gate counts who is inside; once shut it lets nobody in.
+type gate struct {
+	mu     sync.Mutex
+	closed bool
+	inside sync.WaitGroup
+}
+
+func (g *gate) enter() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.closed {
+		return false
+	}
+	g.inside.Add(1)
+	return true
+}
+
+func (g *gate) leave() { g.inside.Done() }
+func (g *gate) wait()  { g.inside.Wait() }
+
+func (g *gate) shut() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.closed = true
+}

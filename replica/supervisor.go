@@ -1,0 +1,174 @@
+package replica
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/event"
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/p2p/host/eventbus"
+	"github.com/libp2p/go-libp2p/p2p/net/swarm"
+	ma "github.com/multiformats/go-multiaddr"
+)
+
+const (
+	maxAbsent     = 128 // absent peers that nobody configured and that we still dial
+	firstRedial   = 250 * time.Millisecond
+	soonestRedial = 2 * time.Second // the back-off's cap for a few absent peers
+	latestRedial  = 15 * time.Second
+	quickDial     = 3 * time.Second // most dials take no longer, so that a peer that comes back is met soon
+	patientDial   = 6 * time.Second // every fourth one, for distant peers
+)
+
+// supervise starts to watch connections and to dial the configured peers.
+func (r *Replica) supervise(bootstrap []peer.AddrInfo) error {
+	sub, err := r.host.EventBus().Subscribe([]any{
+		new(event.EvtPeerIdentificationCompleted),
+		new(event.EvtPeerProtocolsUpdated),
+		new(event.EvtPeerConnectednessChanged),
+	}, eventbus.Name("dmfs"), eventbus.BufSize(256))
+	if err != nil {
+		return fmt.Errorf("connection events: %w", err)
+	}
+	r.spawn(func() { r.watchConnections(sub) })
+	for _, info := range bootstrap {
+		if info.ID == r.host.ID() {
+			continue
+		}
+		m, _ := r.members.add(info.ID, info.Addrs)
+		r.host.ConnManager().Protect(info.ID, "bootstrap")
+		r.spawn(func() { r.live(m) })
+	}
+	return nil
+}
+
+func (r *Replica) watchConnections(sub event.Subscription) {
+	defer sub.Close()
+	for {
+		select {
+		case <-r.ctx.Done():
+			return
+		case ev := <-sub.Out():
+			r.connectionEvent(ev)
+		}
+	}
+}
+
+func (r *Replica) connectionEvent(ev any) {
+	switch ev := ev.(type) {
+	case event.EvtPeerIdentificationCompleted:
+		if slices.Contains(ev.Protocols, r.names.sync) {
+			r.arrived(ev.Peer, ev.ListenAddrs, ev.AgentVersion)
+		}
+	case event.EvtPeerProtocolsUpdated:
+		if slices.Contains(ev.Added, r.names.sync) {
+			r.arrived(ev.Peer, r.host.Peerstore().Addrs(ev.Peer), r.agentOf(ev.Peer))
+		}
+	case event.EvtPeerConnectednessChanged:
+		if ev.Connectedness == network.NotConnected {
+			r.departed(ev.Peer)
+		}
+	}
+}
+
+// agentOf returns what identify has stored.
+func (r *Replica) agentOf(id peer.ID) string {
+	agent, _ := r.host.Peerstore().Get(id, "AgentVersion")
+	text, _ := agent.(string)
+	return text
+}
+
+// arrived: there is a connection to a peer that speaks our protocols, perhaps one more.
+func (r *Replica) arrived(id peer.ID, addrs []ma.Multiaddr, agent string) {
+	if r.host.Network().Connectedness(id) != network.Connected {
+		return // gone before we heard of it
+	}
+	m, fresh := r.members.add(id, nil)
+	m.describe(addrs, agent)
+	if m.begin() {
+		r.log.Info("peer connected", "peer", id)
+		r.redialAll()
+	}
+	notify(m.pull)
+	notify(m.probe)
+	if fresh {
+		r.spawn(func() { r.live(m) })
+	}
+}
+
+// redialAll dials every absent peer now: what brought one back may have brought others. It does so once a
+// second at most, lest a peer that comes and goes keep us busy.
+func (r *Replica) redialAll() {
+	now := time.Now()
+	if now.Sub(r.redialed) < time.Second {
+		return
+	}
+	r.redialed = now
+	for _, m := range r.members.connected(false) {
+		notify(m.retry)
+	}
+}
+
+// departed: the last connection to a peer has ended.
+func (r *Replica) departed(id peer.ID) {
+	m := r.members.get(id)
+	if m == nil || r.host.Network().Connectedness(id) == network.Connected || !m.finish() {
+		return
+	}
+	r.log.Info("peer lost", "peer", id)
+	if m.dialed == nil && len(r.members.connected(false)) > maxAbsent {
+		r.members.remove(m)
+	}
+}
+
+// live tends a member while it is connected and dials it while it is not.
+func (r *Replica) live(m *member) {
+	for m.ctx.Err() == nil {
+		if session := m.current(); session != nil {
+			r.tend(session, m)
+		} else {
+			r.reach(m)
+		}
+	}
+}
+
+// reach dials until a session begins.
+func (r *Replica) reach(m *member) {
+	for attempt := 0; m.ctx.Err() == nil && m.current() == nil; attempt++ {
+		r.dial(m, attempt)
+		select {
+		case <-m.ctx.Done():
+		case <-m.began:
+		case <-m.retry:
+		case <-time.After(r.redialPause(attempt)):
+		}
+	}
+}
+
+func (r *Replica) dial(m *member, attempt int) {
+	timeout := quickDial
+	if attempt%4 == 3 {
+		timeout = patientDial
+	}
+	ctx, cancel := context.WithTimeout(m.ctx, timeout)
+	defer cancel()
+	if sw, ok := r.host.Network().(interface{ Backoff() *swarm.DialBackoff }); ok {
+		sw.Backoff().Clear(m.id)
+	}
+	if err := r.host.Connect(ctx, peer.AddrInfo{ID: m.id, Addrs: m.addresses()}); err != nil && attempt == 0 && m.ctx.Err() == nil {
+		r.log.Info("peer not reached, trying on", "peer", m.id, "err", err)
+	}
+}
+
+// redialPause grows with the attempts, and its cap with the number of absent peers: a few are dialled every
+// two seconds, so that they are met soon after they are back, and many together cost no more than that.
+func (r *Replica) redialPause(attempt int) time.Duration {
+	absent := len(r.members.connected(false))
+	longest := min(max(time.Duration(absent)*time.Second/4, soonestRedial), latestRedial)
+	pause := min(firstRedial<<min(attempt, 10), longest)
+	return pause/2 + rand.N(pause/2)
+}
