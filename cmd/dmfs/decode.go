@@ -1,0 +1,291 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"slices"
+	"sort"
+	"strings"
+	"time"
+
+	"github.com/BurntSushi/toml"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/multiformats/go-multiaddr"
+
+	"dmfs/trust"
+)
+
+// known lists every key of the configuration; [files] has names for keys.
+var known = map[string][]string{
+	"mountpoint": nil, "state_dir": nil, "log_level": nil,
+	"cluster": {"listen", "bootstrap_peers", "identity_key", "push_pull_interval"},
+	"network": {"id"},
+	"files":   nil,
+}
+
+var levels = map[string]slog.Level{
+	"fatal": levelFatal, "error": slog.LevelError, "warn": slog.LevelWarn,
+	"info": slog.LevelInfo, "debug": slog.LevelDebug,
+}
+
+// readConfig reads, checks and completes the configuration at path. Every
+// refusal names FILE:LINE.
+func readConfig(path string) (*Config, error) {
+	d, err := readDocument(path)
+	if err != nil {
+		return nil, err
+	}
+	c := &Config{Path: path}
+	for _, step := range []func(*Config) error{d.unknown, d.places, d.level, d.network, d.files, d.cluster, d.policy} {
+		if err := step(c); err != nil {
+			return nil, err
+		}
+	}
+	return c, nil
+}
+
+// unknown refuses keys that nobody will read, the first one in the text first.
+func (d *document) unknown(*Config) error {
+	for _, key := range d.md.Keys() {
+		inside, ok := known[key[0]]
+		isTable := inside != nil || key[0] == "files"
+		switch {
+		case !ok:
+			return d.refuse(d.line(key[0]), "keys here are: "+strings.Join(topKeys(), ", "), "unknown key %s", key[:1])
+		case len(key) == 1 && isTable && d.md.Type(key...) != "Hash":
+			return d.refuse(d.line(key...), "write ["+key[0]+"] on a line of its own, its keys below", "%s is no table", key)
+		case key[0] == "files" && len(key) > 2:
+			return d.refuse(d.line(key...), fmt.Sprintf("quote the name: %q = [ ... ]", strings.Join(key[1:], ".")),
+				"a name in [files] must be quoted: %s", key[1:])
+		case inside != nil && len(key) > 1 && !slices.Contains(inside, key[1]):
+			return d.refuse(d.line(key[:2]...), "keys of ["+key[0]+"] are: "+strings.Join(inside, ", "), "unknown key %s", key[:2])
+		}
+	}
+	return nil
+}
+
+func topKeys() []string {
+	var keys []string
+	for key := range known {
+		keys = append(keys, key)
+	}
+	sort.Strings(keys)
+	return keys
+}
+
+func (d *document) places(c *Config) error {
+	mountpoint, err := d.string("mountpoint")
+	if err != nil {
+		return err
+	}
+	state, err := d.string("state_dir")
+	if err != nil {
+		return err
+	}
+	c.Mountpoint, c.StateDir = d.file(mountpoint), d.file(state)
+	if c.Mountpoint == "" {
+		c.Mountpoint = defaultMountpoint()
+	}
+	if c.StateDir == "" {
+		c.StateDir = defaultStateDir()
+	}
+	if c.StateDir == "" {
+		return d.refuse(1, `set state_dir = "/some/where"`, "no state_dir, and neither XDG_STATE_HOME nor HOME is set")
+	}
+	return nil
+}
+
+func (d *document) level(c *Config) error {
+	word, err := d.string("log_level")
+	if err != nil || word == "" {
+		return err
+	}
+	level, ok := levels[word]
+	if !ok {
+		return d.refuse(d.line("log_level"), "one of: fatal, error, warn, info, debug", "log_level %q is unknown", word)
+	}
+	c.LogLevel = level
+	return nil
+}
+
+func (d *document) network(c *Config) error {
+	text, err := d.string("network", "id")
+	if err != nil {
+		return err
+	}
+	if _, ok := d.top["network"]; ok && text == "" {
+		return d.refuse(d.line("network"), `write id = "KEY", or no [network]`, "[network] has no id")
+	}
+	if text == "" {
+		return nil
+	}
+	key, err := d.key(text, "network", "id")
+	c.Rules.Network = key.Key
+	return err
+}
+
+// files reads [files]: for each name the keys that may sign it.
+func (d *document) files(c *Config) error {
+	c.Rules.Files = map[trust.Name][]trust.PublicKey{}
+	for _, key := range d.md.Keys() {
+		if len(key) != 2 || key[0] != "files" {
+			continue
+		}
+		name, err := trust.ParseName(key[1])
+		if err != nil {
+			return d.refuse(d.line(key...), "", "%w", err)
+		}
+		if c.Rules.Files[name], err = d.signers(key); err != nil {
+			return err
+		}
+	}
+	if len(c.Rules.Files) == 0 {
+		return d.refuse(d.line("files"), `add [files] and a line "config.json" = [ "KEY" ]`, "no file is declared")
+	}
+	return nil
+}
+
+func (d *document) signers(key toml.Key) ([]trust.PublicKey, error) {
+	texts, err := d.strings(key...)
+	if err != nil {
+		return nil, err
+	}
+	if len(texts) == 0 {
+		return nil, d.refuse(d.line(key...), "make one with: dmfs generate signing-key", "nobody may sign %s", key[1:])
+	}
+	var signers []trust.PublicKey
+	for _, text := range texts {
+		signer, err := d.key(text, key...)
+		if err != nil {
+			return nil, err
+		}
+		signers = append(signers, signer)
+	}
+	return signers, nil
+}
+
+// key reads a public key from text, or from the file that text names.
+func (d *document) key(text string, path ...string) (trust.PublicKey, error) {
+	key, err := trust.ParseKey(text)
+	if err == nil {
+		return key, nil
+	}
+	if file := d.file(text); !strings.ContainsAny(text, "\n") && exists(file) {
+		key, err = trust.ReadKey(file)
+	}
+	if err != nil {
+		return key, d.refuse(d.lineOf(text, path...), "", "%s: %w", toml.Key(path), err)
+	}
+	return key, nil
+}
+
+func (d *document) cluster(c *Config) (err error) {
+	if c.Listen, err = d.addresses("listen", checkListen); err != nil {
+		return err
+	}
+	if _, ok := d.value("cluster", "listen"); !ok {
+		c.Listen = defaultListen(c.HasNetwork())
+	}
+	if c.Bootstrap, err = d.addresses("bootstrap_peers", checkBootstrap); err != nil {
+		return err
+	}
+	c.IdentityKey, err = d.string("cluster", "identity_key")
+	if err != nil {
+		return err
+	}
+	if c.IdentityKey == "" {
+		c.IdentityKey = "identity.key"
+	}
+	if !filepath.IsAbs(c.IdentityKey) { // it is state, not configuration
+		c.IdentityKey = filepath.Join(c.StateDir, c.IdentityKey)
+	}
+	c.SyncInterval, err = d.interval()
+	return err
+}
+
+func (d *document) addresses(key string, check func(string) error) ([]string, error) {
+	addrs, err := d.strings("cluster", key)
+	if err != nil {
+		return nil, err
+	}
+	for _, addr := range addrs {
+		if err := check(addr); err != nil {
+			return nil, d.refuse(d.lineOf(addr, "cluster", key), hintOf(err), "cluster.%s: %q is no address: %w", key, addr, err)
+		}
+	}
+	return addrs, nil
+}
+
+func checkListen(text string) error {
+	const hint = "for example /ip4/0.0.0.0/tcp/7946 or /ip4/0.0.0.0/udp/7946/quic-v1"
+	addr, err := multiaddr.NewMultiaddr(text)
+	if err != nil {
+		return &failure{err: err, hint: hint}
+	}
+	return checkTransport(addr, hint)
+}
+
+func checkBootstrap(text string) error {
+	const hint = "for example /ip4/10.0.0.1/tcp/7946/p2p/12D3KooW...; `dmfs peer id` and `dmfs status` print the end of it"
+	info, err := peer.AddrInfoFromString(text)
+	if err != nil {
+		return &failure{err: err, hint: hint}
+	}
+	if len(info.Addrs) == 0 {
+		return &failure{err: errors.New("only a peer id"), hint: hint}
+	}
+	return checkTransport(info.Addrs[0], hint)
+}
+
+// checkTransport refuses what no transport of ours can use.
+func checkTransport(addr multiaddr.Multiaddr, hint string) error {
+	for _, code := range []int{multiaddr.P_TCP, multiaddr.P_QUIC_V1} {
+		if _, err := addr.ValueForProtocol(code); err == nil {
+			return nil
+		}
+	}
+	return &failure{err: errors.New("neither tcp nor quic-v1"), hint: hint}
+}
+
+func (d *document) interval() (time.Duration, error) {
+	const least, most = 100 * time.Millisecond, 24 * time.Hour
+	text, err := d.string("cluster", "push_pull_interval")
+	if err != nil {
+		return 0, err
+	}
+	if text == "" {
+		return defaultSyncInterval, nil
+	}
+	interval, err := time.ParseDuration(text)
+	if err != nil || interval < least || interval > most {
+		return 0, d.refuse(d.line("cluster", "push_pull_interval"), `write it like "30s", between "100ms" and "24h"`,
+			"push_pull_interval %q is no usable duration", text)
+	}
+	return interval, nil
+}
+
+// policy makes the policy; when the rules contradict each other it looks for
+// the first line that does.
+func (d *document) policy(c *Config) (err error) {
+	if c.Policy, err = trust.NewPolicy(c.Rules); err == nil {
+		return nil
+	}
+	var names []string
+	for _, key := range d.md.Keys() {
+		if len(key) == 2 && key[0] == "files" {
+			names = append(names, key[1])
+		}
+	}
+	first := sort.Search(len(names), func(i int) bool {
+		part := trust.Rules{Network: c.Rules.Network, Files: map[trust.Name][]trust.PublicKey{}}
+		for _, text := range names[:i+1] {
+			name, _ := trust.ParseName(text)
+			part.Files[name] = c.Rules.Files[name]
+		}
+		_, err := trust.NewPolicy(part)
+		return err != nil
+	})
+	return d.refuse(d.line("files", names[min(first, len(names)-1)]), "", "%w", err)
+}

@@ -1,0 +1,114 @@
+package main
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/urfave/cli/v2"
+	"golang.org/x/sys/unix"
+)
+
+// mounted is a mount as its users see it: commands that talk to a node read
+// and write files in it, like everybody else.
+type mounted struct {
+	dir  string
+	page page
+}
+
+func mountFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "mount", Aliases: []string{"m"}, TakesFile: true, Usage: "the node is mounted at `DIR`", DefaultText: "the configuration's, else " + defaultMountpoint()},
+		configFlag(),
+	}
+}
+
+// findMount opens the mount that --mount, the configuration or the default
+// name, in this order.
+func findMount(c *cli.Context) (*mounted, error) {
+	dir, err := mountDir(c)
+	if err != nil {
+		return nil, err
+	}
+	m := &mounted{dir: dir}
+	return m, m.refresh()
+}
+
+func mountDir(c *cli.Context) (string, error) {
+	if dir := c.String("mount"); dir != "" {
+		return dir, nil
+	}
+	cfg, err := findConfig(c)
+	if err != nil {
+		return "", err
+	}
+	dir := defaultMountpoint()
+	if cfg != nil {
+		dir = cfg.Mountpoint
+	}
+	if dir == "" {
+		return "", usagef("name it with --mount DIR or -c FILE", "the mountpoint is not known")
+	}
+	return dir, nil
+}
+
+// refresh reads the status page again.
+func (m *mounted) refresh() error {
+	f, err := os.Open(filepath.Join(m.dir, ".dmfs", "status.json"))
+	if err != nil {
+		return m.absent(err)
+	}
+	defer f.Close()
+	if m.page, err = decodePage(f); err != nil {
+		return m.absent(err)
+	}
+	return nil
+}
+
+func (m *mounted) absent(err error) error {
+	if errors.Is(err, fs.ErrPermission) {
+		return fail(exitNoMount, "a mount made by an ordinary user is for that user alone", "cannot look at %s: %w", m.dir, err)
+	}
+	return fail(exitNoMount, "start one with: dmfs mount -c FILE "+m.dir+"; or name another with --mount DIR",
+		"no node is mounted at %s", m.dir)
+}
+
+// refusal is why the node refused name last, if it did after since.
+func (m *mounted) refusal(name string, since time.Time) (pageRefused, bool) {
+	if m.refresh() != nil {
+		return pageRefused{}, false
+	}
+	for _, r := range m.page.Refused {
+		if r.Name == name && !r.At.Before(since) {
+			return r, true
+		}
+	}
+	return pageRefused{}, false
+}
+
+// attribute reads the extended attribute user.dmfs.<key> of name, "" when it
+// has none.
+func (m *mounted) attribute(name, key string) string {
+	value := make([]byte, 4096)
+	n, err := unix.Getxattr(filepath.Join(m.dir, name), "user.dmfs."+key, value)
+	if err != nil {
+		return ""
+	}
+	return string(value[:n])
+}
+
+// isRefusal says whether err is a verdict on a file rather than trouble.
+func isRefusal(err error) bool {
+	for _, errno := range []syscall.Errno{
+		syscall.EINVAL, syscall.EFBIG, syscall.EBADMSG, syscall.EKEYREJECTED, syscall.ENOKEY,
+		syscall.EACCES, syscall.EKEYREVOKED, syscall.EKEYEXPIRED, syscall.ESTALE,
+	} {
+		if errors.Is(err, errno) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,117 @@
+package main
+
+import (
+	"encoding/json"
+	"io"
+	"os"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"dmfs/index"
+	"dmfs/replica"
+	"dmfs/trust"
+)
+
+// page is .dmfs/status.json in a mount, the one way to ask a node how it is.
+// Fields are only ever added.
+type page struct {
+	Version    string        `json:"version"` // of the running program
+	PID        int           `json:"pid"`     // of the node
+	PeerID     string        `json:"peer_id"`
+	Addresses  []string      `json:"addresses"` // as bootstrap_peers takes them; empty while there is no network
+	Mountpoint string        `json:"mountpoint"`
+	Started    time.Time     `json:"started"`
+	Network    string        `json:"network"` // the network id in base64, empty: none
+	Seq        uint64        `json:"seq"`     // of the newest change
+	Files      int           `json:"files"`   // that are shown
+	Bytes      int64         `json:"bytes"`   // of their contents
+	Peers      []pagePeer    `json:"peers"`
+	Refused    []pageRefused `json:"refused"` // the last refusal of each name, newest last
+}
+
+type pagePeer struct {
+	ID        string        `json:"id"`
+	Address   string        `json:"address"`
+	Agent     string        `json:"agent"` // name and version of its program
+	Connected bool          `json:"connected"`
+	Since     time.Time     `json:"since"`
+	InSync    bool          `json:"in_sync"` // equal at the last comparison
+	LastSync  time.Time     `json:"last_sync"`
+	RTT       time.Duration `json:"rtt_ns"`
+}
+
+type pageRefused struct {
+	Name   string    `json:"name"`
+	Origin string    `json:"origin"` // "mount" or a peer id
+	Reason string    `json:"reason"`
+	Hint   string    `json:"hint,omitempty"`
+	At     time.Time `json:"at"`
+}
+
+// sentence is the reason without the name in front, for where that was said.
+func (r pageRefused) sentence() string { return strings.TrimPrefix(r.Reason, r.Name+": ") }
+
+// reporter renders the page of one node. The replica comes later than the
+// mount, and perhaps never.
+type reporter struct {
+	index      *index.Index
+	replica    atomic.Pointer[replica.Replica]
+	peerID     string
+	mountpoint string
+	started    time.Time
+}
+
+func (r *reporter) render() ([]byte, error) {
+	p := page{
+		Version: buildVersion().Version, PID: os.Getpid(), PeerID: r.peerID, Addresses: []string{},
+		Mountpoint: r.mountpoint, Started: r.started.UTC(), Seq: r.index.Seq(),
+		Peers: []pagePeer{}, Refused: []pageRefused{},
+	}
+	if network := r.index.Policy().Network(); network != (trust.Key{}) {
+		p.Network = network.String()
+	}
+	r.countFiles(&p)
+	r.listPeers(&p)
+	r.listRefused(&p)
+	text, err := json.MarshalIndent(p, "", "  ")
+	return append(text, '\n'), err
+}
+
+func (r *reporter) countFiles(p *page) {
+	for _, e := range r.index.Entries() {
+		if e.Shown {
+			p.Files++
+			p.Bytes += e.Size
+		}
+	}
+}
+
+func (r *reporter) listPeers(p *page) {
+	network := r.replica.Load()
+	if network == nil {
+		return
+	}
+	p.Addresses = append(p.Addresses, network.Addrs()...)
+	for _, peer := range network.Peers() {
+		p.Peers = append(p.Peers, pagePeer{
+			ID: peer.ID, Address: peer.Addr, Agent: peer.Agent, Connected: peer.Connected, Since: peer.Since.UTC(),
+			InSync: peer.InSync, LastSync: peer.LastSync.UTC(), RTT: peer.RTT,
+		})
+	}
+}
+
+func (r *reporter) listRefused(p *page) {
+	for _, x := range r.index.Refusals() {
+		p.Refused = append(p.Refused, pageRefused{Name: x.Name, Origin: x.Origin, Reason: x.Reason, Hint: x.Hint, At: x.At.UTC()})
+	}
+}
+
+// maxPage bounds what a status page may be, in bytes.
+const maxPage = 16 << 20
+
+func decodePage(r io.Reader) (page, error) {
+	var p page
+	err := json.NewDecoder(io.LimitReader(r, maxPage)).Decode(&p)
+	return p, err
+}

@@ -1,0 +1,99 @@
+package main
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"dmfs": main})
+}
+
+// TestScripts runs the command line as its users do: each script in
+// testdata/script starts the real main.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Condition:           condition(t),
+		Deadline:            time.Now().Add(5 * time.Minute), // a node that should not have started runs for ever
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exits":     exits,
+			"snapshot":  snapshot,
+			"unchanged": unchanged,
+		},
+	})
+}
+
+// condition answers [fuse]: whether this machine can mount. In CI a machine
+// that cannot is an error, so that nobody loses these tests unnoticed.
+func condition(t *testing.T) func(string) (bool, error) {
+	return func(name string) (bool, error) {
+		if name != "fuse" {
+			return false, fmt.Errorf("unknown condition %q", name)
+		}
+		f, err := os.OpenFile("/dev/fuse", os.O_RDWR, 0)
+		if err == nil {
+			return true, f.Close()
+		}
+		if os.Getenv("CI") != "" {
+			return false, fmt.Errorf("CI must be able to mount: %w", err)
+		}
+		t.Logf("NO MOUNT IS TESTED HERE: %v", err)
+		return false, nil
+	}
+}
+
+// exits runs `exits CODE COMMAND...` and checks the exit code.
+func exits(ts *testscript.TestScript, _ bool, args []string) {
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	got := 0
+	if err := ts.Exec(args[1], args[2:]...); err != nil {
+		exit, ok := errors.AsType[*exec.ExitError](err)
+		if !ok {
+			ts.Fatalf("%v", err)
+		}
+		got = exit.ExitCode()
+	}
+	if got != want {
+		ts.Fatalf("exit code %d, want %d", got, want)
+	}
+}
+
+// snapshot remembers every file below the working directory.
+func snapshot(ts *testscript.TestScript, _ bool, _ []string) {
+	ts.Setenv("SNAPSHOT", listing(ts))
+}
+
+// unchanged checks that no file was made, changed or removed since snapshot.
+func unchanged(ts *testscript.TestScript, _ bool, _ []string) {
+	if was, is := ts.Getenv("SNAPSHOT"), listing(ts); was != is {
+		ts.Fatalf("files changed from %s to %s", was, is)
+	}
+}
+
+func listing(ts *testscript.TestScript) string {
+	all := map[string]string{}
+	root := ts.Getenv("WORK")
+	ts.Check(filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		content, err := os.ReadFile(path)
+		all[path[len(root):]] = fmt.Sprintf("%x", sha256.Sum256(content))[:12]
+		return err
+	}))
+	return fmt.Sprint(all) // maps print in key order
+}

@@ -1,0 +1,187 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"dmfs/trust"
+)
+
+func statusCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "status",
+		Usage:     "say how the node is, or what became of the file NAME",
+		ArgsUsage: "[NAME]",
+		Description: `Formats .dmfs/status.json of the mount; --json prints it as it is, with NAME
+one object with the fields of "file list --json" and "refused", the last
+refusal or null.
+
+Exit codes: 0 done, 1 failed, 2 wrong command line or configuration, 4 no node
+is mounted there, 6 the network has no file NAME.`,
+		Flags:  append(mountFlags(), jsonFlag(), &cli.DurationFlag{Name: "wait", Usage: "wait up to `TIME` for the node to be mounted"}),
+		Action: showStatus,
+	}
+}
+
+func showStatus(c *cli.Context) error {
+	if err := takes(c, 0, 1); err != nil {
+		return err
+	}
+	m, err := awaitMount(c)
+	if err != nil {
+		return err
+	}
+	if name := c.Args().First(); name != "" {
+		return showFile(c, m, name)
+	}
+	if c.Bool("json") {
+		return writeJSON(c, m.page)
+	}
+	printPage(c.App.Writer, m.page, time.Now())
+	return nil
+}
+
+// awaitMount is findMount that tries again for as long as --wait allows.
+func awaitMount(c *cli.Context) (*mounted, error) {
+	ctx, cancel := context.WithTimeout(c.Context, c.Duration("wait"))
+	defer cancel()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		m, err := findMount(c)
+		if codeOf(err) != exitNoMount || err == nil {
+			return m, err
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return m, err
+		}
+	}
+}
+
+func printPage(w io.Writer, p page, now time.Time) {
+	say(w, "mounted at", "%s", p.Mountpoint)
+	say(w, "running", "dmfs %s for %s", p.Version, now.Sub(p.Started).Round(time.Second))
+	say(w, "network", "%s", either(p.Network, "none: signatures carry no network id"))
+	say(w, "peer id", "%s", p.PeerID)
+	label := "addresses"
+	for _, addr := range p.Addresses {
+		say(w, label, "%s", strings.TrimSuffix(addr, "/p2p/"+p.PeerID))
+		label = ""
+	}
+	if len(p.Addresses) == 0 {
+		say(w, label, "none: not on the network (yet); the log says why")
+	}
+	say(w, "files", "%d, %d bytes, change %d", p.Files, p.Bytes, p.Seq)
+	say(w, "peers", "%d of %d connected", connected(p.Peers), len(p.Peers))
+	for _, peer := range p.Peers {
+		say(w, "", "%s", peerLine(peer, now))
+	}
+	for _, r := range p.Refused {
+		say(w, "refused", "%s, from %s at %s: %s", r.Name, r.Origin, r.At.Format(time.DateTime), r.sentence())
+	}
+}
+
+// say prints one line of a report, folded to 80 columns where it has spaces.
+func say(w io.Writer, label, format string, args ...any) {
+	const indent, width = 12, 80
+	line := fmt.Sprintf("%-*s", indent-1, label)
+	for _, word := range strings.Fields(fmt.Sprintf(format, args...)) {
+		if len(line) > indent && len(line)+1+len(word) > width {
+			fmt.Fprintln(w, line)
+			line = strings.Repeat(" ", indent-1)
+		}
+		line += " " + word
+	}
+	fmt.Fprintln(w, line)
+}
+
+func connected(peers []pagePeer) (n int) {
+	for _, p := range peers {
+		if p.Connected {
+			n++
+		}
+	}
+	return n
+}
+
+// peerLine fits 80 columns: the peer id alone takes 52.
+func peerLine(p pagePeer, now time.Time) string {
+	state := "away"
+	switch {
+	case p.Connected && p.InSync:
+		state = "equal"
+	case p.Connected:
+		state = "differs"
+	}
+	if p.LastSync.IsZero() || p.LastSync.Unix() <= 0 {
+		return fmt.Sprintf("%s %s", p.ID, state)
+	}
+	return fmt.Sprintf("%s %s, %s ago", p.ID, state, now.Sub(p.LastSync).Round(time.Second))
+}
+
+func either(s, otherwise string) string {
+	if s == "" {
+		return otherwise
+	}
+	return s
+}
+
+// fileStatus is `status NAME --json`.
+type fileStatus struct {
+	listed
+	Refused *pageRefused `json:"refused"`
+}
+
+func showFile(c *cli.Context, m *mounted, text string) error {
+	name, err := trust.ParseName(text)
+	if err != nil {
+		return fail(exitUsage, "", "%w", err)
+	}
+	status := fileStatus{listed: listed{Name: name.String(), State: "absent"}}
+	if r, ok := m.refusal(name.String(), time.Time{}); ok {
+		status.Refused = &r
+	}
+	info, err := os.Stat(filepath.Join(m.dir, name.String()))
+	present := err == nil && !info.IsDir()
+	if present {
+		status.listed = m.file(name.String(), info)
+	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := printFile(c, status, present); err != nil || present {
+		return err
+	}
+	return fail(exitNoSuch, "", "%s has no version here", name)
+}
+
+func printFile(c *cli.Context, s fileStatus, present bool) error {
+	if c.Bool("json") {
+		return writeJSON(c, s)
+	}
+	w := c.App.Writer
+	if present {
+		say(w, "name", "%s", s.Name)
+		say(w, "signed at", "%s", s.SignedAt.Format(time.RFC3339Nano))
+		say(w, "signer", "%s", s.Signer)
+		say(w, "size", "%d bytes", s.Size)
+		say(w, "state", "%s", either(s.State, "valid"))
+	}
+	if r := s.Refused; r != nil {
+		say(w, "refused", "from %s at %s: %s", r.Origin, r.At.Format(time.DateTime), r.sentence())
+		if r.Hint != "" {
+			say(w, "hint", "%s", r.Hint)
+		}
+	}
+	return nil
+}

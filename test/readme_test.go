@@ -1,0 +1,105 @@
+package test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// TestReadmeRunsAsWritten types every ```console block of README.md into one
+// shell, in a fresh directory with dmfs in the path, and stops at the first
+// command that fails.
+func TestReadmeRunsAsWritten(t *testing.T) {
+	needsFuse(t)
+	script := readmeScript(t)
+	dir := t.TempDir()
+	buildDmfs(t, filepath.Join(dir, "bin", "dmfs"))
+	// Whatever happens, the node that the session starts must not stay.
+	cmd := exec.Command("sh", "-e", "-c", "trap 'kill $! 2>/dev/null || true; wait' EXIT\n"+script)
+	cmd.Dir = filepath.Join(dir, "session")
+	if err := os.Mkdir(cmd.Dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	cmd.Env = append(os.Environ(), "PATH="+filepath.Join(dir, "bin")+":"+os.Getenv("PATH"))
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v in\n%s\nwhich printed\n%s", err, script, out)
+	}
+	if !strings.Contains(string(out), "Required key not available") {
+		t.Errorf("the session no longer shows a refusal:\n%s", out)
+	}
+}
+
+// readmeScript collects the commands: a line that begins with "$ " and the
+// lines that continue it, which begin with "> ".
+func readmeScript(t *testing.T) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(root, "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var script strings.Builder
+	for _, block := range regexp.MustCompile("(?s)```console\n(.*?)```").FindAllStringSubmatch(string(text), -1) {
+		for line := range strings.Lines(block[1]) {
+			if command, ok := strings.CutPrefix(line, "$ "); ok {
+				script.WriteString(command)
+			} else if more, ok := strings.CutPrefix(line, "> "); ok {
+				script.WriteString(more)
+			}
+		}
+	}
+	if script.Len() == 0 {
+		t.Fatal("README.md shows no command")
+	}
+	return script.String()
+}
+
+// TestReadmeNamesWhatExists keeps the two commands of a fresh clone true.
+func TestReadmeNamesWhatExists(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(root, "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"go run ./cmd/dmfs demo", "./test/run"} {
+		if !strings.Contains(string(text), want) {
+			t.Errorf("README.md does not name %s", want)
+		}
+	}
+	if lines := strings.Count(string(text), "\n"); lines > 200 {
+		t.Errorf("README.md has %d lines, more than 200", lines)
+	}
+	for _, link := range regexp.MustCompile(`\]\(([^)#:]+)\)`).FindAllStringSubmatch(string(text), -1) {
+		if _, err := os.Stat(filepath.Join(root, link[1])); err != nil {
+			t.Errorf("README.md links to %v", err)
+		}
+	}
+}
+
+func buildDmfs(t *testing.T, to string) {
+	t.Helper()
+	cmd := exec.Command("go", "build", "-o", to, "./cmd/dmfs")
+	cmd.Dir = root
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+}
+
+// needsFuse skips a test that mounts where nothing can be mounted, loudly, and
+// fails it in CI.
+func needsFuse(t *testing.T) {
+	t.Helper()
+	f, err := os.OpenFile("/dev/fuse", os.O_RDWR, 0)
+	if err == nil {
+		err = f.Close()
+	}
+	if err == nil {
+		return
+	}
+	if os.Getenv("CI") != "" {
+		t.Fatalf("CI must be able to mount: %v", err)
+	}
+	t.Skipf("NO MOUNT IS TESTED HERE: %v", err)
+}
