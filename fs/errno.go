@@ -29,6 +29,7 @@ var errno = []struct {
 	{trust.ErrNotAllowed, syscall.EACCES},
 	{trust.ErrRevoked, syscall.EKEYREVOKED},
 	{trust.ErrExpired, syscall.EKEYEXPIRED},
+	{trust.ErrFuture, syscall.ERANGE},
 	{index.ErrOlder, syscall.ESTALE},
 	{ErrUnsigned, syscall.EPERM},
 	{ErrQuota, syscall.EDQUOT},

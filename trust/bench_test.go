@@ -55,3 +55,44 @@ func BenchmarkVerifyStranger(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkVerifyInNamespace proves the signature and the longest chain.
+func BenchmarkVerifyInNamespace(b *testing.B) {
+	ca := trusttest.Authority(b, networkKey, noChain, authority, "site")
+	sub := trusttest.Authority(b, authorityKey, ca, deputy, "rack")
+	p, c := namespacePolicy(b, nil), publish(b, memberKey, telemetry, nil, trusttest.Certify(b, deputyKey, sub, member, "ann"))
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := p.Verify(c, now); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkParseAmendment reads the largest travelling policies: one that means something, and those
+// that make the parser work hardest.
+func BenchmarkParseAmendment(b *testing.B) {
+	fill := func(line func(i int) string) []byte {
+		var text []byte
+		for i := 0; len(text) < trust.MaxPolicy-256; i++ {
+			text = append(text, line(i)...)
+		}
+		return text
+	}
+	key := otherKey.Public().Key.String()
+	for what, text := range map[string][]byte{
+		"files":   append([]byte("[files]\n"), fill(func(i int) string { return fmt.Sprintf("%q = [ %q ]\n", fmt.Sprint("f", i), key) })...),
+		"headers": fill(func(i int) string { return fmt.Sprintf("[a.b.c.d.e.f.g.h.i.j.k.l.m.n.o.p%d]\n", i) }),
+		"dotted":  fill(func(i int) string { return fmt.Sprintf("a.b.c.d.e.f.g.h.i.j.k.l.m.n.o.p%d = 1\n", i) }),
+		"lists":   fill(func(int) string { return "[[a]]\n" }),
+		"list":    append([]byte("x = ["), fill(func(int) string { return "1," })...),
+	} {
+		b.Run(what, func(b *testing.B) {
+			for b.Loop() {
+				if _, err := trust.ParseAmendment(text); (err == nil) != (what == "files") {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

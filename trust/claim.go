@@ -8,6 +8,7 @@ type Claim struct {
 	signature []byte
 	content   []byte
 	digest    Digest // meaningful when digested
+	known     Chain  // of the signer, from elsewhere
 	whole     bool   // the content is here, perhaps empty
 	digested  bool
 }
@@ -27,6 +28,14 @@ func (c Claim) Name() Name { return c.name }
 
 // Signature returns the text of the signature file as it came; read only.
 func (c Claim) Signature() []byte { return c.signature }
+
+// WithCertificate returns the claim with a certificate of the signer that the node knows from
+// elsewhere, perhaps renewed since the signature was made. [Policy.Verify] takes this one or that
+// behind the signature, whichever is valid; of two that are, the one that is valid longer.
+func (c Claim) WithCertificate(ch Chain) Claim {
+	c.known = ch
+	return c
+}
 
 // sum returns the claim with its digest known.
 func (c Claim) sum() Claim {

@@ -67,14 +67,25 @@ func TestI1OnlyVerifyMakesRecords(t *testing.T) {
 }
 
 // declarations returns those of the package without its tests.
-func declarations(t *testing.T) (all []ast.Decl) {
+func declarations(t *testing.T) []ast.Decl {
+	t.Helper()
+	return parsed(t, func(path string) bool { return !strings.HasSuffix(path, "_test.go") })
+}
+
+// testDeclarations returns those of its tests.
+func testDeclarations(t *testing.T) []ast.Decl {
+	t.Helper()
+	return parsed(t, func(path string) bool { return strings.HasSuffix(path, "_test.go") })
+}
+
+func parsed(t *testing.T, wanted func(path string) bool) (all []ast.Decl) {
 	t.Helper()
 	paths, err := filepath.Glob("*.go")
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, path := range paths {
-		if strings.HasSuffix(path, "_test.go") {
+		if !wanted(path) {
 			continue
 		}
 		f, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"dmfs/trust"
+	"dmfs/trust/trusttest"
 )
 
 // The example of the package comment. Everybody knows this key: use it for nothing.
@@ -97,4 +98,60 @@ func TestExampleInPackageComment(t *testing.T) {
 			t.Errorf("the package comment does not contain:\n%s", quoted)
 		}
 	}
+}
+
+// TestCertificateInPackageComment proves the certificate on the page and finds what the page says.
+func TestCertificateInPackageComment(t *testing.T) {
+	signer, err := trust.ParseSigner([]byte(exampleKey), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	source := pageOf(t)
+	_, text, _ := strings.Cut(source, "-----BEGIN CERTIFICATE-----")
+	text, _, _ = strings.Cut(text, "-----END CERTIFICATE-----")
+	chain, err := trust.ParseChain([]byte("-----BEGIN CERTIFICATE-----" + text + "-----END CERTIFICATE-----\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := newPolicy(t, trust.Rules{Network: signer.Public().Key, Namespaces: []string{"telemetry"}})
+	m, err := p.VerifyMember(chain, now)
+	if err != nil || m.Name != "ann" || m.NotBefore.Year() != 2026 || !m.NotAfter.Equal(time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC)) {
+		t.Fatalf("%+v, %v", m, err)
+	}
+	place := "telemetry/" + keyPart(m.Key)
+	if _, k, ok := p.Namespace(trusttest.Name(t, place)); !ok || k != m.Key {
+		t.Errorf("%s is of %v", place, k)
+	}
+	for _, want := range []string{m.Key.String(), m.Serial, "\n" + place + "\n"} {
+		if !strings.Contains(source, want) {
+			t.Errorf("the package comment does not contain %s", want)
+		}
+	}
+}
+
+// TestPolicyInPackageComment amends a policy with the page's.
+func TestPolicyInPackageComment(t *testing.T) {
+	_, text, _ := strings.Cut(pageOf(t), "\n[files] ")
+	text, _, _ = strings.Cut(text, "\nAnything else")
+	p := namespacePolicy(t, func(r *trust.Rules) { r.Namespaces = nil })
+	p, err := p.Amend(amendment(t, "[files] "+text))
+	if err != nil || !p.Admits(trusttest.Name(t, "motd")) || len(p.Namespaces()) != 1 || len(p.Overruled()) != 0 {
+		t.Fatalf("%v: %v", p, err)
+	}
+	_, err = p.Verify(publish(t, fileKey, "config.json", nil, noChain), now)
+	if err != nil {
+		t.Errorf("within the bounds: %v", err)
+	}
+	_, err = p.Verify(publishAt(t, fileKey, "config.json", nil, noChain, trust.VersionAt(now.AddDate(1, 0, 0))), now)
+	wantRefusal(t, err, trust.ErrNotAllowed)
+}
+
+// pageOf is the package comment without the marks of a comment.
+func pageOf(t *testing.T) string {
+	t.Helper()
+	source, err := os.ReadFile("doc.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.NewReplacer("\n//\t", "\n", "\n// ", "\n", "\n//", "\n").Replace(string(source))
 }

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -16,7 +18,7 @@ import (
 
 // TestFuzzSeedsExist notices when the committed seeds go missing.
 func TestFuzzSeedsExist(t *testing.T) {
-	for target, least := range map[string]int{"FuzzParseName": 3, "FuzzParseKey": 6, "FuzzVerify": 4} {
+	for target, least := range map[string]int{"FuzzParseName": 3, "FuzzParseKey": 6, "FuzzVerify": 4, "FuzzParseChain": 4, "FuzzParseAmendment": 4} {
 		seeds, err := os.ReadDir(filepath.Join("testdata", "fuzz", target))
 		if err != nil || len(seeds) < least {
 			t.Errorf("%s has %d committed seeds (%v); want at least %d", target, len(seeds), err, least)
@@ -90,6 +92,65 @@ func FuzzVerify(f *testing.F) {
 		}
 		if string(content) != "content" && len(content) > 0 {
 			t.Errorf("content %q was never signed", content)
+		}
+	})
+}
+
+// FuzzParseChain: what is a chain comes back from both forms, and stays within its limits. None but
+// the one that the network issued is a member's.
+func FuzzParseChain(f *testing.F) {
+	issued := trusttest.Certify(f, networkKey, noChain, member, "ann")
+	p := newPolicy(f, trust.Rules{Network: network})
+	f.Add(issued.PEM())
+	f.Fuzz(func(t *testing.T, text []byte) {
+		c, err := trust.ParseChain(text)
+		if err != nil {
+			if _, ok := err.(*trust.Refusal); !ok || !c.IsZero() {
+				t.Errorf("%v is no refusal", err)
+			}
+			return
+		}
+		again, err := trust.ParseChain(c.PEM())
+		if err != nil || !bytes.Equal(again.DER(), c.DER()) || len(c.PEM()) > trust.MaxSignature-4096 {
+			t.Errorf("%d bytes of PEM come back as %v", len(c.PEM()), err)
+		}
+		if again, err := trust.ParseChainDER(c.DER()); err != nil || again.Key() != c.Key() {
+			t.Errorf("from DER: %v", err)
+		}
+		if m, err := p.VerifyMember(c, now); err == nil && (m.Key != member || m.Name != "ann") {
+			t.Errorf("the network never issued %+v", m)
+		}
+	})
+}
+
+// FuzzParseAmendment: what parses amends a policy, and touches neither what is local nor who signs
+// the travelling policy; what does not is refused at a line that exists.
+func FuzzParseAmendment(f *testing.F) {
+	p := localPolicy(f)
+	f.Fuzz(func(t *testing.T, text []byte) {
+		a, err := trust.ParseAmendment(text)
+		if err != nil {
+			wantRefusal(t, err, trust.ErrMalformed)
+			line, _, _ := strings.Cut(strings.TrimPrefix(err.Error(), "policy.toml:"), ":")
+			if n, err := strconv.Atoi(line); err != nil || n < 1 || n > bytes.Count(text, []byte("\n"))+1 {
+				t.Errorf("line %q", line)
+			}
+			return
+		}
+		q, err := p.Amend(a)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, n := range p.Names() {
+			if !q.Admits(n) {
+				t.Errorf("%s is gone", n)
+			}
+		}
+		if _, err := q.Verify(publish(t, policyKey, trust.PolicyName, nil, noChain), now); err != nil {
+			t.Errorf("its own signer: %v", err)
+		}
+		if back, err := q.Amend(trust.Amendment{}); err != nil || !slices.Equal(back.Names(), p.Names()) {
+			t.Errorf("withdrawn: %v", err)
 		}
 	})
 }

@@ -75,8 +75,13 @@ func publicKey(raw []byte) (PublicKey, error) {
 	if fault := pointFault(k); fault != "" {
 		return PublicKey{}, refuse(ErrMalformed, "key %s %s", k, fault).hinting("copy the public key again, whole")
 	}
+	return PublicKey{Key: k, ID: keyID(k)}, nil
+}
+
+// keyID derives the id of a key that comes without one.
+func keyID(k Key) uint64 {
 	id := blake2b.Sum256(k[:])
-	return PublicKey{Key: k, ID: binary.LittleEndian.Uint64(id[:])}, nil
+	return binary.LittleEndian.Uint64(id[:])
 }
 
 // ParseKey reads a public key in any of the forms of the package comment. White space around

@@ -17,6 +17,7 @@ type Record struct {
 	signature []byte
 	content   []byte
 	whole     bool
+	member    *Member // nil: not in a namespace
 }
 
 // IsZero reports whether r is no record at all.
@@ -34,13 +35,23 @@ func (r Record) Version() Version { return r.facts.version }
 // Digest returns the signed digest of the content.
 func (r Record) Digest() Digest { return r.digest }
 
+// Member returns who published the record and until when its certificate is valid, for a record
+// in a namespace. One from elsewhere has none.
+func (r Record) Member() (Member, bool) {
+	if r.member == nil {
+		return Member{}, false
+	}
+	return *r.member, true
+}
+
 // TTL returns the signed lifetime, zero for one without end.
 func (r Record) TTL() time.Duration { return r.facts.ttl }
 
 // Deleted reports whether the record is a tombstone.
 func (r Record) Deleted() bool { return r.facts.deleted }
 
-// Expires returns the first moment at which the record is no longer valid, if there is one.
+// Expires returns the end of the signed lifetime, the first moment after it, if there is one. A
+// member's certificate has an end of its own: [Member.NotAfter].
 func (r Record) Expires() (time.Time, bool) { return r.facts.expires() }
 
 // expires adds the lifetime to the version.
@@ -52,7 +63,8 @@ func (f facts) expires() (time.Time, bool) {
 }
 
 // Signature returns the text of the signature file: the one that was proved, with its untrusted
-// comment replaced by ours. Shared, read only.
+// comment replaced by ours and, in a namespace, followed by the chain that proved the member. Shared,
+// read only.
 func (r Record) Signature() []byte { return r.signature }
 
 // Content returns the content, shared and read only, and whether it is here: a record that was
@@ -60,13 +72,19 @@ func (r Record) Signature() []byte { return r.signature }
 func (r Record) Content() ([]byte, bool) { return r.content, r.whole || r.facts.deleted }
 
 // WithContent returns the record with its content, which it keeps. A content with another digest
-// is refused with [ErrMismatch], one longer than [MaxContent] with [ErrTooLarge].
+// is refused with [ErrMismatch], one longer than [MaxContent] with [ErrTooLarge], and a travelling
+// policy that makes no sense with [ErrMalformed].
 func (r Record) WithContent(content []byte) (Record, error) {
 	if len(content) > MaxContent {
 		return Record{}, contentTooLarge(r.name)
 	}
 	if r.IsZero() || DigestOf(content) != r.digest {
 		return Record{}, refuse(ErrMismatch, "%s: the content is not the one that was signed", r.name)
+	}
+	if r.name == policyName && !r.Deleted() {
+		if err := r.policy.judgePolicy(content); err != nil {
+			return Record{}, err
+		}
 	}
 	r.content, r.whole = content, true
 	return r, nil

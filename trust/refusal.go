@@ -12,18 +12,22 @@ var (
 	ErrName = errors.New("invalid name")
 	// ErrTooLarge: the content, the signature or a list is longer than its limit.
 	ErrTooLarge = errors.New("too large")
-	// ErrMalformed: the signature or key cannot be parsed.
+	// ErrMalformed: the signature, key, certificate or travelling policy cannot be parsed.
 	ErrMalformed = errors.New("malformed")
 	// ErrMismatch: the signature is not for this name, network or content.
 	ErrMismatch = errors.New("signature does not match")
-	// ErrUnknownKey: no key of the policy made the signature.
+	// ErrUnknownKey: no key of the policy made the signature, or the signer is not a member.
 	ErrUnknownKey = errors.New("unknown key")
-	// ErrNotAllowed: the name has no entry, or the key is known but not for this name.
+	// ErrNotAllowed: the name has no entry, the key is known but not for this name, or the version
+	// is not within the name's bounds.
 	ErrNotAllowed = errors.New("not allowed")
-	// ErrRevoked: the signer was revoked.
+	// ErrRevoked: the signer or a certificate was revoked.
 	ErrRevoked = errors.New("revoked")
-	// ErrExpired: the signed lifetime is over.
+	// ErrExpired: the signed lifetime, or the certificate, is over.
 	ErrExpired = errors.New("expired")
+	// ErrFuture: the version, or the certificate, is too far ahead of the clock. It is taken when
+	// its time has come.
+	ErrFuture = errors.New("in the future")
 )
 
 // A Refusal says why something was refused, in words for people.

@@ -1,6 +1,7 @@
 package trust
 
 import (
+	"errors"
 	"slices"
 	"time"
 )
@@ -14,42 +15,58 @@ type Preview struct {
 }
 
 // Verify turns a claim into a record, or says why not. It is the only door: at is the current time,
-// and decides only whether the signed lifetime is over. The verdicts and their order are those of
-// the package comment.
+// and decides only what the signed lifetime, the certificate and the limit on the future leave to
+// it. The verdicts and their order are those of the package comment.
 func (p *Policy) Verify(c Claim, at time.Time) (Record, error) {
-	s, err := p.open(c)
+	q := p.judgeOf(c.name)
+	s, err := q.open(c)
 	if err != nil {
 		return Record{}, err
 	}
 	c = c.sum()
-	signer, err := p.signer(c.name, s, &c.digest)
+	signer, err := q.signer(c.name, s, &c.digest)
 	if err != nil {
 		return Record{}, err
 	}
-	if err := p.judge(c.name, s, at); err != nil {
+	if err := q.judge(c.name, signer, s, at); err != nil {
 		return Record{}, err
 	}
-	if s.deleted && c.digest != nothing {
-		return Record{}, refuse(ErrMismatch, "%s: a tombstone has no content", c.name)
+	way, member, err := q.member(c, signer, s, at)
+	if err != nil {
+		return Record{}, err
+	}
+	if err := q.judgeContent(c, s); err != nil {
+		return Record{}, err
 	}
 	return Record{
-		policy: p, name: c.name, signer: signer, digest: c.digest, facts: s.facts,
-		signature: s.text(c.name, signer), content: c.content, whole: c.whole,
+		policy: p, name: c.name, signer: signer, digest: c.digest, facts: s.facts, member: member,
+		signature: s.text(c.name, signer, way), content: c.content, whole: c.whole,
 	}, nil
 }
 
+// judgeOf returns the policy that judges a name: the travelling policy has no say about itself, so
+// that every node judges it alike whichever one it held before.
+func (p *Policy) judgeOf(n Name) *Policy {
+	if n == policyName {
+		return p.Base()
+	}
+	return p
+}
+
 // Examine proves what a signature says before its content is known: the signer of the comment, the
-// name, the network and the lifetime. Its refusals are those of Verify.
+// name, the network, the lifetime and the version. Its refusals are those of Verify. It asks for no
+// certificate: the node may know one that did not come with the signature.
 func (p *Policy) Examine(n Name, signature []byte, at time.Time) (Preview, error) {
-	s, err := p.open(Claim{name: n, signature: signature})
+	q := p.judgeOf(n)
+	s, err := q.open(Claim{name: n, signature: signature})
 	if err != nil {
 		return Preview{}, err
 	}
-	signer, err := p.signer(n, s, nil)
+	signer, err := q.signer(n, s, nil)
 	if err != nil {
 		return Preview{}, err
 	}
-	if err := p.judge(n, s, at); err != nil {
+	if err := q.judge(n, signer, s, at); err != nil {
 		return Preview{}, err
 	}
 	return Preview{Signer: signer, Version: s.version, Deleted: s.deleted}, nil
@@ -68,16 +85,38 @@ func (p *Policy) open(c Claim) (*signature, error) {
 		return nil, err
 	}
 	if !p.Admits(c.name) {
-		return nil, refuse(ErrNotAllowed, "no entry for %s", c.name).
-			hinting("add it to [files] with the keys that may sign it")
+		return nil, p.noEntry(c.name)
 	}
 	return s, nil
+}
+
+// noEntry refuses a name that the policy does not admit.
+func (p *Policy) noEntry(n Name) *Refusal {
+	r := refuse(ErrNotAllowed, "no entry for %s", n)
+	if ns, _, ok := p.within(n); ok {
+		return r.hinting("below %s, name the file after the member's identity key in unpadded base64url", ns)
+	}
+	if n == policyName {
+		return r.hinting("say who may sign it with signers in [policy] of the configuration")
+	}
+	return r.hinting("add it to [files] with the keys that may sign it")
+}
+
+// keysOf returns the keys that may sign the name.
+func (p *Policy) keysOf(n Name) []PublicKey {
+	if keys, ok := p.files[n]; ok {
+		return keys
+	}
+	if _, k, ok := p.Namespace(n); ok {
+		return []PublicKey{{Key: k, ID: keyID(k)}}
+	}
+	return nil
 }
 
 // signer finds the key of the name that made both signatures, or the best explanation.
 func (p *Policy) signer(n Name, s *signature, d *Digest) (Key, error) {
 	var known, comment, content bool
-	for _, k := range likelyFirst(p.files[n], s.raw.KeyID) {
+	for _, k := range likelyFirst(p.keysOf(n), s.raw.KeyID) {
 		c := k.Key.verifies(globalMessage(&s.raw), s.raw.CommentSignature[:])
 		b := d == nil && c || d != nil && k.Key.verifies(d[:], s.raw.Signature[:])
 		if c && b {
@@ -107,6 +146,10 @@ func (p *Policy) stranger(n Name, s *signature) error {
 				hinting("sign with a key of the name's entry in [files], or add this key there")
 		}
 	}
+	if _, member, ok := p.Namespace(n); ok {
+		return refuse(ErrUnknownKey, "%s: signed by another key than that of the member whose name it is", n).
+			hinting("sign with the identity key %s", member)
+	}
 	return refuse(ErrUnknownKey, "%s: signed by a key that the policy does not know (id %016X)", n, s.raw.KeyID).
 		hinting("sign with a key of the name's entry in [files], or add yours there")
 }
@@ -122,8 +165,12 @@ func likelyFirst(keys []PublicKey, id uint64) []PublicKey {
 	})
 }
 
-// judge compares the signed facts with the name, the network and the clock.
-func (p *Policy) judge(n Name, s *signature, at time.Time) error {
+// judge compares the signer and the signed facts with what was revoked, the name, the network and
+// the clock.
+func (p *Policy) judge(n Name, signer Key, s *signature, at time.Time) error {
+	if p.revokedKeys[signer] {
+		return refuse(ErrRevoked, "%s: key %s is revoked", n, signer).hinting("sign with another key of the name")
+	}
 	if s.file == "" {
 		return mismatch(n, "the signature does not say which file it is for").
 			hinting("sign with dmfs file sign; with minisign -t, add the token file:%s", n)
@@ -138,6 +185,78 @@ func (p *Policy) judge(n Name, s *signature, at time.Time) error {
 	if end, ok := s.expires(); ok && !at.Before(end) {
 		return refuse(ErrExpired, "%s: the signed lifetime ended at %s", n, end.Format(time.RFC3339)).
 			hinting("sign it again")
+	}
+	return p.judgeVersion(n, s.version, at)
+}
+
+// judgeVersion compares the version with the name's bounds and with the clock.
+func (p *Policy) judgeVersion(n Name, v Version, at time.Time) error {
+	signed := v.Time().Format(time.RFC3339Nano)
+	b := p.rules.Bounds[n]
+	switch {
+	case v < b.NotBefore:
+		return refuse(ErrNotAllowed, "%s: signed at %s, before the bound %s", n, signed, b.NotBefore.Time().Format(time.RFC3339Nano)).
+			hinting("sign it again, within the name's entry in [bounds]")
+	case b.NotAfter > 0 && v > b.NotAfter:
+		return refuse(ErrNotAllowed, "%s: signed at %s, after the bound %s", n, signed, b.NotAfter.Time().Format(time.RFC3339Nano)).
+			hinting("sign it again, within the name's entry in [bounds]")
+	case p.rules.MaxFuture > 0 && v.Time().After(at.Add(p.rules.MaxFuture)):
+		return refuse(ErrFuture, "%s: signed at %s, more than %v ahead of this clock", n, signed, p.rules.MaxFuture).
+			hinting("compare the clocks; it is taken when its time has come")
+	}
+	return nil
+}
+
+// member proves that the signer of a name in a namespace is a member, by the certificate behind the
+// signature or by one from elsewhere. It returns the way to the network's key that is kept.
+func (p *Policy) member(c Claim, signer Key, s *signature, at time.Time) (Chain, *Member, error) {
+	if _, file := p.files[c.name]; file {
+		return Chain{}, nil, nil
+	}
+	if s.chain.IsZero() && c.known.IsZero() {
+		return Chain{}, nil, refuse(ErrUnknownKey, "%s: there is no certificate of member key %s", c.name, signer).
+			hinting("append it: dmfs file update --cert CERTIFICATE")
+	}
+	var way Chain
+	var member *Member
+	var fault error
+	for _, chain := range []Chain{s.chain, c.known} {
+		if chain.IsZero() {
+			continue
+		}
+		w, m, err := p.prove(c.name, signer, chain, at)
+		switch {
+		case err != nil && fault == nil:
+			fault = err
+		case err == nil && (member == nil || m.NotAfter.After(member.NotAfter)):
+			way, member = w, &m
+		}
+	}
+	if member != nil {
+		return way, member, nil
+	}
+	return Chain{}, nil, fault
+}
+
+// prove proves one chain, which must be the signer's.
+func (p *Policy) prove(n Name, signer Key, c Chain, at time.Time) (Chain, Member, error) {
+	if c.Key() != signer {
+		return Chain{}, Member{}, mismatch(n, "the certificate is for key "+c.Key().String()+", not for the signer's")
+	}
+	way, m, err := p.verifyMember(c, at)
+	if r, ok := errors.AsType[*Refusal](err); ok {
+		return Chain{}, Member{}, &Refusal{Err: r.Err, Hint: r.Hint, Detail: n.text + ": " + r.Detail}
+	}
+	return way, m, nil
+}
+
+// judgeContent refuses contents that no signature can make right.
+func (p *Policy) judgeContent(c Claim, s *signature) error {
+	switch {
+	case s.deleted && c.digest != nothing:
+		return refuse(ErrMismatch, "%s: a tombstone has no content", c.name)
+	case c.name == policyName && c.whole && !s.deleted:
+		return p.judgePolicy(c.content)
 	}
 	return nil
 }

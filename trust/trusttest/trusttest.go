@@ -88,3 +88,27 @@ func prove(t testing.TB, p *trust.Policy, c trust.Claim, v trust.Version) trust.
 	}
 	return r
 }
+
+// Certify has the issuer, the network's key or an authority's with its chain, certify a key from 2026
+// to 2036. Unlike the rest of this package it gives another serial number each time.
+func Certify(t testing.TB, issuer *trust.Signer, above trust.Chain, k trust.Key, name string) trust.Chain {
+	t.Helper()
+	return certify(t, issuer, above, trust.CertificateSpec{Name: name, Key: k})
+}
+
+// Authority does the same for an authority.
+func Authority(t testing.TB, issuer *trust.Signer, above trust.Chain, k trust.Key, name string) trust.Chain {
+	t.Helper()
+	return certify(t, issuer, above, trust.CertificateSpec{Name: name, Key: k, Authority: true})
+}
+
+func certify(t testing.TB, issuer *trust.Signer, above trust.Chain, spec trust.CertificateSpec) trust.Chain {
+	t.Helper()
+	spec.NotBefore = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	spec.NotAfter = time.Date(2036, 1, 1, 0, 0, 0, 0, time.UTC)
+	chain, err := issuer.Certify(spec, above)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return chain
+}
