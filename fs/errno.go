@@ -31,6 +31,8 @@ var errno = []struct {
 	{trust.ErrExpired, syscall.EKEYEXPIRED},
 	{trust.ErrFuture, syscall.ERANGE},
 	{index.ErrOlder, syscall.ESTALE},
+	{index.ErrConflict, syscall.EEXIST},
+	{index.ErrQuota, syscall.EDQUOT},
 	{ErrUnsigned, syscall.EPERM},
 	{ErrQuota, syscall.EDQUOT},
 }

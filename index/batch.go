@@ -15,6 +15,7 @@ type batch struct {
 	ix       *Index
 	now      time.Time
 	policy   *trust.Policy
+	limits   limits
 	last     uint64
 	files    map[trust.Name]*file // those that differ
 	added    []*change
@@ -24,13 +25,19 @@ type batch struct {
 	contents map[trust.Digest][]byte
 	ids      map[string]uint64 // new directories
 	dirs     map[string]uint64 // nil: as before
+	ledger   *ledger
+	members  map[trust.Key]member // replaced, never modified
+	learned  []trust.Key          // members to be stored
 }
 
 func (ix *Index) newBatch() *batch {
+	ix.mu.RLock()
+	defer ix.mu.RUnlock()
 	return &batch{
-		ix: ix, now: time.Now(), policy: ix.policy, last: ix.last,
+		ix: ix, now: ix.now(), policy: ix.policy, limits: ix.limits, last: ix.last,
 		files: map[trust.Name]*file{}, uses: map[trust.Digest]use{},
 		contents: map[trust.Digest][]byte{}, ids: map[string]uint64{},
+		ledger: newLedger(ix.ledger), members: ix.members,
 	}
 }
 
@@ -42,65 +49,102 @@ func (b *batch) file(n trust.Name) *file {
 	return b.ix.files[n]
 }
 
+// put plans what is known of a name; old is what it replaces, or nil.
+func (b *batch) put(old, f *file) {
+	b.files[f.Name] = f
+	b.ledger.book(b.policy, old, f)
+}
+
 // propose plans one record; I4 decides.
-func (b *batch) propose(origin string, r trust.Record) Outcome {
+func (b *batch) propose(origin string, r trust.Record) (out Outcome) {
+	var err error
+	if r, err = b.prove(r); err == nil {
+		b.learnFrom(r)
+	}
 	old := b.file(r.Name())
-	var out Outcome
 	if old != nil {
 		out.Seq = old.Seq
 	}
-	if r, out.Err = b.prove(r); out.Err != nil {
+	if out.Err = err; err != nil {
 		return out
 	}
 	if old != nil && !old.record.IsZero() {
-		if order := trust.Compare(r, old.record); order <= 0 {
-			out.Err = older(order, r, old.record)
+		if order := b.compare(r, old.record); order <= 0 {
+			out.Err = b.older(order, r, old)
 			return out
 		}
 	}
-	size, ok := b.keep(r)
-	if !ok {
-		out.Err = fmt.Errorf("%s: %w", r.Name(), ErrNoContent)
+	c, err := b.change(origin, r, old)
+	if err != nil {
+		out.Err = err
 		return out
-	}
-	c := &change{
-		name: r.Name(), version: r.Version(), digest: r.Digest(), signature: r.Signature(),
-		size: size, origin: origin[:min(len(origin), maxOrigin)], since: b.now,
-	}
-	if old != nil && old.Shown && !r.Deleted() && old.held.digest == c.digest {
-		c.inode = old.Inode
 	}
 	b.add(c, r, old)
 	return Outcome{Seq: c.seq}
 }
 
-// older explains a record that does not win; the same one again is welcome.
-func older(order int, r, held trust.Record) error {
-	if order == 0 {
-		return nil
+// change makes a change of a record that wins, if there is what it needs.
+func (b *batch) change(origin string, r trust.Record, old *file) (*change, error) {
+	size, ok := b.keep(r)
+	if !ok {
+		return nil, fmt.Errorf("%s: %w", r.Name(), ErrNoContent)
 	}
-	const layout = "2006-01-02T15:04:05.999999999Z"
-	return fmt.Errorf("%s: signed at %s, %w, signed at %s",
-		r.Name(), r.Version().Time().Format(layout), ErrOlder, held.Version().Time().Format(layout))
+	c := &change{
+		name: r.Name(), version: r.Version(), digest: r.Digest(), signature: r.Signature(),
+		size: size, origin: origin[:min(len(origin), maxOrigin)], since: b.now, deleted: r.Deleted(),
+	}
+	if old != nil && old.Shown && !r.Deleted() && old.held.digest == c.digest {
+		c.inode = old.Inode
+	}
+	return c, b.admit(c, old)
 }
 
-// prove lets in what the policy in force admits.
+// older explains a record that does not win. The same one again is welcome, unless it is withheld.
+func (b *batch) older(order int, r trust.Record, held *file) error {
+	switch {
+	case order < 0:
+		return fmt.Errorf("%s: signed at %s, %w, signed at %s", r.Name(),
+			r.Version().Time().Format(nanoseconds), ErrOlder, held.record.Version().Time().Format(nanoseconds))
+	case held.held.expired:
+		return &trust.Refusal{
+			Err: trust.ErrExpired, Hint: "sign it again",
+			Detail: fmt.Sprintf("%s: the signed lifetime was over when this node's clock was ahead", r.Name()),
+		}
+	case held.held.withheld:
+		return fmt.Errorf("%s: %w", r.Name(), ErrConflict)
+	}
+	return nil
+}
+
+// nanoseconds writes versions so that two of them differ.
+const nanoseconds = "2006-01-02T15:04:05.999999999Z"
+
+// prove lets in what the policy in force admits now.
 func (b *batch) prove(r trust.Record) (trust.Record, error) {
 	if r.IsZero() {
 		return r, &trust.Refusal{Err: trust.ErrMalformed, Detail: "a record that no policy accepted"}
 	}
-	if r.ProvedBy(b.policy) {
+	if at := end(r); r.ProvedBy(b.policy) && (at.IsZero() || b.now.Before(at)) {
 		return r, nil
 	}
-	return b.policy.Verify(r.Claim(), b.now)
+	c := r.Claim()
+	if _, k, ok := b.policy.Namespace(r.Name()); ok {
+		c = c.WithCertificate(b.members[k].chain)
+	}
+	proved, err := b.policy.Verify(c, b.now)
+	if err != nil {
+		return r, err
+	}
+	return proved, nil
 }
 
-// keep makes sure that a record's content is stored, and returns its size.
+// keep makes sure that a record's content is stored, and returns its size. A travelling policy has to
+// bring it, as a policy that makes no sense is refused by its content.
 func (b *batch) keep(r trust.Record) (int64, bool) {
-	if u := b.use(r.Digest()); u.rows > 0 {
+	content, ok := r.Content()
+	if u := b.use(r.Digest()); u.rows > 0 && (ok || r.Name().String() != trust.PolicyName) {
 		return u.size, true
 	}
-	content, ok := r.Content()
 	if ok {
 		b.contents[r.Digest()] = content
 	}
@@ -124,10 +168,10 @@ func (b *batch) add(c *change, r trust.Record, old *file) {
 	c.inode = cmp.Or(c.inode, c.seq)
 	if old == nil {
 		c.born = c.seq
-		b.files[c.name] = newFile(c, r, nil)
+		b.put(nil, newFile(c, r, nil))
 	} else {
 		c.born = old.Born
-		b.files[c.name] = old.succeed(c, r)
+		b.put(old, old.succeed(c, r))
 	}
 	b.added = append(b.added, c)
 	b.uses[c.digest] = use{rows: b.use(c.digest).rows + 1, size: c.size}
@@ -174,8 +218,9 @@ func (b *batch) trim() {
 		names[c.name] = true
 	}
 	for n := range names {
-		kept, dropped := b.file(n).trim(func(seq uint64) bool { return b.ix.pins[seq] > 0 })
-		b.files[n] = kept
+		f := b.file(n)
+		kept, dropped := f.trim(b.limits.versions, func(seq uint64) bool { return b.ix.pins[seq] > 0 })
+		b.put(f, kept)
 		b.drop(dropped)
 	}
 }

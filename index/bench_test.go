@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"dmfs/index"
 	"dmfs/index/indextest"
@@ -144,5 +145,26 @@ func BenchmarkReadAt(b *testing.B) {
 		if _, err := ix.ReadAt(r.Digest(), buf, off); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// BenchmarkExpireThousand is from the end of 1,000 lifetimes to a follower that has seen all.
+func BenchmarkExpireThousand(b *testing.B) {
+	names, p := numbered(b, 1000)
+	var clock wall
+	ix := indextest.Open(b, p, index.Clock(clock.now))
+	for v := now(); b.Loop(); v++ {
+		b.StopTimer()
+		clock.set(v.Time())
+		recs := make([]trust.Record, len(names))
+		for i, name := range names {
+			recs[i] = mortal(b, p, name, "", v, time.Hour)
+		}
+		apply(b, ix, recs...)
+		f := &follower{after: ix.Seq(), seen: map[trust.Name]trust.Version{}}
+		b.StartTimer()
+		clock.set(v.Time().Add(2 * time.Hour))
+		apply(b, ix) // the writer looks at its clock
+		f.until(b, ix, f.after+uint64(len(names)))
 	}
 }

@@ -19,6 +19,7 @@ var (
 	bucketChanges  = []byte("changes")
 	bucketContents = []byte("contents")
 	bucketDirs     = []byte("dirs")
+	bucketMembers  = []byte("members")
 
 	keyFormat    = []byte("format")
 	keyDelivered = []byte("delivered")
@@ -83,7 +84,7 @@ func initFile(path string) error {
 		return err
 	}
 	err = db.Update(func(tx *bbolt.Tx) error {
-		for _, name := range [][]byte{bucketMeta, bucketChanges, bucketContents, bucketDirs} {
+		for _, name := range [][]byte{bucketMeta, bucketChanges, bucketContents, bucketDirs, bucketMembers} {
 			if _, err := tx.CreateBucket(name); err != nil {
 				return err
 			}
@@ -115,7 +116,7 @@ func checkFormat(tx *bbolt.Tx) error {
 	if number != format {
 		return fmt.Errorf("%w: format %d, this program knows %d", ErrFormat, number, format)
 	}
-	for _, name := range [][]byte{bucketChanges, bucketContents, bucketDirs} {
+	for _, name := range [][]byte{bucketChanges, bucketContents, bucketDirs, bucketMembers} {
 		if tx.Bucket(name) == nil {
 			return fmt.Errorf("%w: bucket %s is missing", ErrCorrupt, name)
 		}

@@ -13,7 +13,9 @@ import (
 // change of a name is the one that is held. A change is never modified.
 type change struct {
 	seq       uint64 // the key, not part of the row
-	withheld  bool   // the policy did not admit the version, or its lifetime was over
+	withheld  bool   // the policy does not admit the version, or it is over
+	expired   bool   // its lifetime was seen to be over, which is for ever; withheld too
+	deleted   bool   // a tombstone
 	inode     uint64
 	born      uint64
 	version   trust.Version
@@ -26,8 +28,11 @@ type change struct {
 }
 
 const (
-	rowFormat    = 1
+	rowFormat = 1
+
 	flagWithheld = 1
+	flagExpired  = 2
+	flagDeleted  = 4
 
 	// offsets of the fixed part of a row
 	rowInode   = 2
@@ -45,9 +50,7 @@ const (
 func (c *change) encode() []byte {
 	b := make([]byte, rowFixed, rowFixed+6+len(c.name.String())+len(c.origin)+len(c.signature))
 	b[0] = rowFormat
-	if c.withheld {
-		b[1] = flagWithheld
-	}
+	b[1] = c.flags()
 	binary.BigEndian.PutUint64(b[rowInode:], c.inode)
 	binary.BigEndian.PutUint64(b[rowBorn:], c.born)
 	binary.BigEndian.PutUint64(b[rowVersion:], uint64(c.version))
@@ -59,6 +62,20 @@ func (c *change) encode() []byte {
 	return appendField(b, c.signature)
 }
 
+// flags returns the byte of flags.
+func (c *change) flags() (b byte) {
+	if c.withheld {
+		b |= flagWithheld
+	}
+	if c.expired {
+		b |= flagExpired
+	}
+	if c.deleted {
+		b |= flagDeleted
+	}
+	return b
+}
+
 // appendField writes a length of two bytes and the field.
 func appendField[T string | []byte](b []byte, field T) []byte {
 	return append(binary.BigEndian.AppendUint16(b, uint16(len(field))), field...)
@@ -68,12 +85,14 @@ var errRow = errors.New("row is malformed")
 
 // decodeChange reads a row; it copies all that it keeps. What it accepts, encode writes again.
 func decodeChange(seq uint64, b []byte) (*change, error) {
-	if len(b) < rowFixed || b[0] != rowFormat || b[1] > flagWithheld {
+	if len(b) < rowFixed || b[0] != rowFormat || b[1] > flagWithheld|flagExpired|flagDeleted {
 		return nil, errRow
 	}
 	c := &change{
 		seq:      seq,
-		withheld: b[1] == flagWithheld,
+		withheld: b[1]&flagWithheld != 0,
+		expired:  b[1]&flagExpired != 0,
+		deleted:  b[1]&flagDeleted != 0,
 		inode:    binary.BigEndian.Uint64(b[rowInode:]),
 		born:     binary.BigEndian.Uint64(b[rowBorn:]),
 		version:  trust.Version(binary.BigEndian.Uint64(b[rowVersion:])),
@@ -122,11 +141,18 @@ func (c *change) plausible() error {
 		return fmt.Errorf("%w: version %d", errRow, c.version)
 	case c.size > trust.MaxContent:
 		return fmt.Errorf("%w: size %d", errRow, c.size)
+	case c.expired && !c.withheld:
+		return fmt.Errorf("%w: over and not withheld", errRow)
+	case c.deleted && c.digest != nothing:
+		return fmt.Errorf("%w: a tombstone with content", errRow)
 	}
 	return nil
 }
 
+// nothing is the digest of the empty content.
+var nothing = trust.DigestOf(nil)
+
 // stored is what others see of a change.
 func (c *change) stored() Stored {
-	return Stored{Name: c.name, Inode: c.inode, Digest: c.digest, Size: c.size, Version: c.version, Signature: c.signature}
+	return Stored{Name: c.name, Seq: c.seq, Inode: c.inode, Digest: c.digest, Size: c.size, Version: c.version, Signature: c.signature}
 }

@@ -57,7 +57,9 @@ func TestDecodeChangeRefuses(t *testing.T) {
 	}
 	for name, row := range map[string][]byte{
 		"another format":     mangled(0, 2),
-		"an unknown flag":    mangled(1, 2),
+		"an unknown flag":    mangled(1, 8),
+		"over and shown":     mangled(1, 2),
+		"deleted content":    mangled(1, 4),
 		"inode after seq":    mangled(rowInode+7, 19),
 		"inode before born":  mangled(rowInode+7, 16),
 		"born before 16":     mangled(rowBorn+7, 15),
@@ -84,6 +86,10 @@ func FuzzDecodeChange(f *testing.F) {
 	c := example(f)
 	f.Add(c.seq, c.encode())
 	c.withheld, c.inode, c.origin, c.signature = true, 17, strings.Repeat("o", maxOrigin), make([]byte, trust.MaxSignature)
+	f.Add(c.seq, c.encode())
+	c.expired = true
+	f.Add(c.seq, c.encode())
+	c.deleted, c.digest, c.size = true, nothing, 0
 	f.Add(c.seq, c.encode())
 	f.Add(uint64(0), []byte{rowFormat})
 	f.Fuzz(func(t *testing.T, seq uint64, row []byte) {

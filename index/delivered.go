@@ -2,7 +2,6 @@ package index
 
 import (
 	"slices"
-	"time"
 
 	"dmfs/trust"
 
@@ -18,19 +17,19 @@ func (ix *Index) Delivered(seq uint64) { ix.delivered.Store(seq) }
 func (ix *Index) LastDelivered() uint64 { return ix.delivered.Load() }
 
 // ShownAt returns what was shown of a name when all changes up to seq were delivered and none after
-// it, as far as it is still stored.
+// it, as far as it is still stored. Its Record is zero when the policy no longer admits it.
 func (ix *Index) ShownAt(n trust.Name, seq uint64) (Entry, bool) {
 	ix.mu.RLock()
-	defer ix.mu.RUnlock()
 	f, ok := ix.files[n]
+	ix.mu.RUnlock()
 	if !ok {
 		return Entry{}, false
 	}
-	for _, c := range slices.Backward(append(slices.Clip(f.past), f.held)) {
+	for _, c := range slices.Backward(f.changes()) {
 		if c.seq > seq {
 			continue
 		}
-		r, _ := prove(ix.policy, c, time.Now())
+		r, _ := ix.prover().prove(c)
 		e := newFile(c, r, nil).Entry
 		return e, e.Shown
 	}

@@ -11,32 +11,59 @@
 // below. A change has an inode, the seq at which its content appeared: a file that is signed again
 // with the same content keeps its inode, one that comes back after a tombstone gets a new one.
 //
-// A version is withheld while the policy in force does not admit it, or when its lifetime was over
-// as the policy was put in force. It stays on disk and its entry says nothing of it; it comes back,
-// with a new seq and inode, when a policy admits it. A version that is not admitted does not stand in
-// the way of an older one: a node that never saw it would take that too. One whose lifetime is over
-// does, else what it superseded would return.
+// A version is withheld while the policy in force does not admit it, and when it is over. It stays on
+// disk and its entry says nothing of it. One that is not admitted comes back, with a new seq and
+// inode, when a policy admits it, and does not stand in the way of an older one: a node that never
+// saw it would take that too.
 //
-// Of superseded versions the newest two of each name stay, those that are pinned, and those that are
-// the inode of one that stays. Others go, with contents that nothing else uses, in the transaction
-// that supersedes them or soon after they are unpinned. Pins end with the process: what was pinned
-// then goes when its name changes next, so that a successor can still serve open files.
+// # What ends
+//
+// A version is over at the end of its lifetime, for ever: a flag in its row outlives the clock, the
+// process and the policy, and only a version that wins brings the name back. It stands in the way of
+// older ones, else what it superseded would return. A member's certificate is over too, but only
+// until it is renewed: Learn, or a record that brings the new one, shows again what it signed, with
+// the same inode. Either end is an ordinary change. It comes never early by this clock, and at once;
+// when the clock was set or the machine slept, up to 15 s later. A clock that goes back hides nothing
+// that was accepted; one that was ahead hides for ever what has a lifetime that ended by it, and what
+// needs a certificate until that is renewed, a peer offers it again, or the next start.
+//
+// A tombstone is kept as long as its name, that is for ever: nothing older can return, whoever was
+// away however long. What that costs is bounded by the names that a policy declares and, in
+// namespaces, by [Index.SetQuota]. A tombstone can have a lifetime too; it stands in the way
+// afterwards, but only of nodes that saw it.
+//
+// # What members may
+//
+// In a namespace each member has a quota, and no name that is shown is a directory of another one:
+// the first one stays until it is deleted. Both depend on the order in which records come. So nodes
+// may differ in what they hold of a member that breaks these rules, and of no other.
+//
+// # What is kept
+//
+// Of each name there stay the newest three versions, the held one included (see [Index.SetHistory]),
+// each in its newest change; as many changes; those that are pinned; and those that one of these
+// needs: its inode, and what says that its lifetime is over. Others go, with contents that nothing
+// else uses, in the transaction that supersedes them or soon after they are unpinned. Pins end with
+// the process: what was pinned then goes when its name changes next, so that a successor can still
+// serve open files.
 //
 // # The file
 //
-// It has four buckets. Numbers are big-endian; the length of a field comes before it, in two bytes.
+// It has five buckets. Numbers are big-endian; the length of a field comes before it, in two bytes.
 //
 //	meta      "format" → 1, and "delivered" → the newest change that the mount shows, 8 bytes each
 //	changes   seq, 8 bytes → a row
 //	contents  digest, 64 bytes → the content; one longer than 4096 bytes is in a bucket of its own
 //	          under that key, with the key "bytes"
 //	dirs      path → number, 8 bytes
+//	members   public key, 32 bytes → when its certificate was learned, 8 bytes, nanoseconds since
+//	          the epoch, and its chain in DER, the leaf first
 //
 // The newest change of a name is the one that is held; the others are its superseded versions. A row:
 //
 //	offset  bytes
 //	     0      1  1, the format of the row
-//	     1      1  1 when the version is withheld, else 0
+//	     1      1  the sum of 1: withheld; 2: its lifetime is over, with 1; 4: a tombstone
 //	     2      8  inode: the seq of an earlier change of this name with this content, or its own
 //	    10      8  born: the seq of the name's first change
 //	    18      8  version, nanoseconds since the epoch
@@ -45,7 +72,7 @@
 //	    38     64  digest of the content
 //	   102   2+n  name
 //	         2+n  origin, at most 128 bytes: who brought it
-//	         2+n  signature, at most 4096 bytes: the text of the signature file
+//	         2+n  signature, at most 16384 bytes: the text of the signature file
 //
 // Change 18, which is the second content of the name dns/cnames (born at 17, its directory is 16),
 // brought by the mount, with "hello" for a content and, to be short, "text" for a signature:
@@ -68,7 +95,9 @@
 //
 // One goroutine writes. It takes all callers of Apply that wait into one transaction, which stores
 // contents, rows and what is dropped, or nothing (I2); only then it shows them and wakes followers
-// (I3). No lock is held meanwhile (I8). The table in memory has everything but the contents.
+// (I3). No lock is held meanwhile (I8). The table in memory has everything but the contents. It also
+// waits for the nearest end, kept in a heap, and books what each member has as that changes: no
+// change costs more in a larger index.
 //
 // bbolt copies on write, and never splits a leaf of fewer than five keys: a 10 MiB value would be
 // written again with each small neighbour. So longer contents have buckets of their own, whose pages

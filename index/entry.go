@@ -23,6 +23,7 @@ type Entry struct {
 // Stored is a version whose content is here, held or superseded.
 type Stored struct {
 	Name      trust.Name
+	Seq       uint64
 	Inode     uint64
 	Digest    trust.Digest
 	Size      int64
@@ -44,38 +45,18 @@ func newFile(held *change, r trust.Record, past []*change) *file {
 	f.Entry = Entry{
 		Name: held.name, Seq: held.seq, Inode: held.inode, Born: held.born,
 		Size: held.size, Origin: held.origin, Since: held.since,
+		Shown: !held.withheld && !held.deleted,
 	}
 	if !held.withheld {
 		f.Record = f.record
-		f.Shown = !r.IsZero() && !r.Deleted()
 	}
 	return f
 }
 
 // succeed returns the file after another change.
 func (f *file) succeed(c *change, r trust.Record) *file {
-	return newFile(c, r, append(slices.Clip(f.past), f.held))
+	return newFile(c, r, f.changes())
 }
 
-// history is how many superseded versions of a name stay although nobody has them open.
-const history = 2
-
-// trim returns the file without the superseded versions that nothing needs, and those. A version
-// is needed while it is recent, pinned, or the inode of one that is needed.
-func (f *file) trim(pinned func(seq uint64) bool) (*file, []*change) {
-	needed := map[uint64]bool{f.held.inode: true}
-	var kept, dropped []*change
-	for i, c := range slices.Backward(f.past) {
-		if len(f.past)-i <= history || pinned(c.seq) || needed[c.seq] {
-			needed[c.inode] = true
-			kept = append(kept, c)
-		} else {
-			dropped = append(dropped, c)
-		}
-	}
-	if len(dropped) == 0 {
-		return f, nil
-	}
-	slices.Reverse(kept)
-	return newFile(f.held, f.record, kept), dropped
-}
+// changes returns the stored changes of the name, oldest first; the last one is held.
+func (f *file) changes() []*change { return append(slices.Clip(f.past), f.held) }

@@ -4,7 +4,9 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"dmfs/index"
@@ -66,6 +68,20 @@ func mortal(t testing.TB, p *trust.Policy, name, content string, v trust.Version
 		t.Fatal(err)
 	}
 	return r
+}
+
+// A wall is a clock that can be set.
+type wall struct{ ahead atomic.Int64 }
+
+func (w *wall) now() time.Time { return time.Now().Add(time.Duration(w.ahead.Load())) }
+
+// set puts the clock right, or somewhere else.
+func (w *wall) set(to time.Time) { w.ahead.Store(int64(time.Until(to))) }
+
+// pass lets time pass in a synctest bubble, until nobody has anything left to do.
+func pass(d time.Duration) {
+	<-time.After(d)
+	synctest.Wait()
 }
 
 // apply applies records that are all to be held.

@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"os"
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"dmfs/trust"
 
@@ -33,40 +35,57 @@ type Index struct {
 	db       *bbolt.DB
 	jobs     chan *job
 	policies chan *policyJob
+	learns   chan *learnJob
 	sweep    chan struct{} // something was unpinned; holds one
 	quit     chan struct{} // closed by Close
 	stopped  chan struct{} // closed when the writer has ended
 	close    func() error
 
 	// Only the writer touches these.
-	last uint64               // newest number given
-	uses map[trust.Digest]use // contents stored
-	ids  map[string]uint64    // every directory that ever was
+	last   uint64               // newest number given
+	uses   map[trust.Digest]use // contents stored
+	ids    map[string]uint64    // every directory that ever was
+	ends   ends
+	ledger *ledger
 
-	mu     sync.RWMutex // guards all below; only the writer changes them, but for pins, loose and sorted
-	policy *trust.Policy
-	files  map[trust.Name]*file
-	rows   map[uint64]*change // every change stored, by seq
-	log    []logged
-	news   chan struct{}     // closed at the next change
-	dirs   map[string]uint64 // replaced, never modified
-	sorted []Entry           // nil: to be made
-	pins   map[uint64]int
-	loose  map[trust.Name]bool // names with something unpinned since they were trimmed
+	mu      sync.RWMutex // guards all below; only the writer changes them, but for pins, loose and sorted
+	policy  *trust.Policy
+	limits  limits
+	members map[trust.Key]member // replaced, never modified
+	files   map[trust.Name]*file
+	rows    map[uint64]*change // every change stored, by seq
+	log     []logged
+	news    chan struct{}     // closed at the next change
+	dirs    map[string]uint64 // replaced, never modified
+	sorted  []Entry           // nil: to be made
+	pins    map[uint64]int
+	loose   map[trust.Name]bool // names with something unpinned since they were trimmed
 
-	refused   refusals
+	now       func() time.Time
+	refused   notes[Refused]
+	warned    notes[Warning]
 	delivered atomic.Uint64
 }
+
+// limits bound what is kept.
+type limits struct {
+	versions int // of one name
+	files    int // of a member in a namespace
+	bytes    int64
+}
+
+// An Option of Open.
+type Option func(*Index)
 
 // Open opens the index at path, or makes one there with mode 0600 in a directory that exists. Every
 // record is proved again; what p does not admit is withheld, which is a change when it was not
 // before. Errors: ErrInUse after a second, ErrFormat, ErrCorrupt, those of the file system.
-func Open(path string, p *trust.Policy) (*Index, error) {
+func Open(path string, p *trust.Policy, options ...Option) (*Index, error) {
 	db, err := openFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("open index %s: %w", path, err)
 	}
-	ix, err := load(db, p)
+	ix, err := load(db, p, options)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open index %s: %w", path, err), db.Close())
 	}
@@ -75,12 +94,16 @@ func Open(path string, p *trust.Policy) (*Index, error) {
 }
 
 // load builds the table in memory.
-func load(db *bbolt.DB, p *trust.Policy) (*Index, error) {
+func load(db *bbolt.DB, p *trust.Policy, options []Option) (*Index, error) {
 	ix := &Index{
-		db: db, jobs: make(chan *job), policies: make(chan *policyJob),
+		db: db, jobs: make(chan *job), policies: make(chan *policyJob), learns: make(chan *learnJob),
 		sweep: make(chan struct{}, 1), quit: make(chan struct{}), stopped: make(chan struct{}),
 		files: map[trust.Name]*file{}, news: make(chan struct{}),
 		pins: map[uint64]int{}, loose: map[trust.Name]bool{},
+		now: time.Now, ends: ends{byName: map[trust.Name]*ending{}}, ledger: newLedger(nil),
+	}
+	for _, set := range options {
+		set(ix)
 	}
 	var t *table
 	err := db.View(func(tx *bbolt.Tx) (err error) {
@@ -92,10 +115,13 @@ func load(db *bbolt.DB, p *trust.Policy) (*Index, error) {
 	if err != nil {
 		return nil, err
 	}
-	ix.last, ix.uses, ix.ids, ix.rows = t.last, t.uses, t.ids, t.rows
+	ix.last, ix.uses, ix.ids, ix.rows, ix.members = t.last, t.uses, t.ids, t.rows, t.members
 	ix.close = sync.OnceValue(ix.shut)
 	ix.log = heldOf(t.names)
-	return ix, ix.settle(p, slices.Collect(maps.Values(t.names)))
+	ix.limits.versions = math.MaxInt // how many to keep is not known yet
+	err = ix.settle(p, slices.Collect(maps.Values(t.names)))
+	ix.limits = limits{DefaultHistory, DefaultQuotaFiles, DefaultQuotaBytes}
+	return ix, err
 }
 
 // Close waits for an Apply that is being written and closes the file. Later calls return the same;

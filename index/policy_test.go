@@ -3,7 +3,6 @@ package index_test
 import (
 	"path/filepath"
 	"testing"
-	"time"
 
 	"dmfs/index"
 	"dmfs/index/indextest"
@@ -103,26 +102,6 @@ func TestI10Tombstone(t *testing.T) {
 			t.Errorf("%+v", e)
 		}
 	}
-}
-
-func TestI10LifetimeIsOver(t *testing.T) {
-	p := policy(t, may{"f": {alice}})
-	path := filepath.Join(t.TempDir(), "index")
-	ix := indextest.OpenAt(t, path, p)
-	then := trust.VersionAt(time.Now().Add(-time.Hour))
-	apply(t, ix, trusttest.Record(t, p, alice, "f", []byte("before"), then-1), mortal(t, p, "f", "brief", then, time.Minute))
-	shows(t, ix, "f", "brief")
-	if err := ix.Close(); err != nil {
-		t.Fatal(err)
-	}
-	ix = indextest.OpenAt(t, path, p)
-	hidden(t, ix, "f")
-	out, err := ix.Apply("", trusttest.Record(t, p, alice, "f", []byte("before"), then-1))
-	if err != nil {
-		t.Fatal(err)
-	}
-	is(t, out[0].Err, index.ErrOlder)
-	same(t, ix, path, p)
 }
 
 func TestApplyProvesAgain(t *testing.T) {

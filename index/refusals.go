@@ -1,9 +1,12 @@
 package index
 
 import (
+	"fmt"
 	"slices"
 	"sync"
 	"time"
+
+	"dmfs/trust"
 )
 
 // Refused is the last refusal of one name.
@@ -16,14 +19,37 @@ type Refused struct {
 	At     time.Time
 }
 
+// A Warning is something odd about a name that was accepted all the same.
+type Warning struct {
+	Name trust.Name
+	At   time.Time // when it was seen first
+	Text string    // a sentence for people
+}
+
 const (
-	maxRefusals = 256
+	maxNotes    = 256
 	maxSentence = 1024
 )
 
-type refusals struct {
+// notes keeps the last note of each name, in memory.
+type notes[T any] struct {
 	mu   sync.Mutex
-	list []Refused // newest last, one per name
+	list []T // newest last
+}
+
+// add replaces a name's note.
+func (s *notes[T]) add(note T, sameName func(T) bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.list = append(slices.DeleteFunc(s.list, sameName), note)
+	s.list = slices.Delete(s.list, 0, max(0, len(s.list)-maxNotes))
+}
+
+// all returns the notes, the newest last.
+func (s *notes[T]) all() []T {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.list)
 }
 
 // Refuse notes that something was refused, in memory: the last refusal of each name, for at most 256
@@ -32,17 +58,23 @@ func (ix *Index) Refuse(r Refused) {
 	for _, text := range []*string{&r.Name, &r.Origin, &r.Reason, &r.Hint} {
 		*text = (*text)[:min(len(*text), maxSentence)]
 	}
-	s := &ix.refused
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.list = slices.DeleteFunc(s.list, func(o Refused) bool { return o.Name == r.Name })
-	s.list = append(s.list, r)
-	s.list = slices.Delete(s.list, 0, max(0, len(s.list)-maxRefusals))
+	ix.refused.add(r, func(o Refused) bool { return o.Name == r.Name })
 }
 
 // Refusals returns the last refusal of each name, the newest last.
-func (ix *Index) Refusals() []Refused {
-	ix.refused.mu.Lock()
-	defer ix.refused.mu.Unlock()
-	return slices.Clone(ix.refused.list)
+func (ix *Index) Refusals() []Refused { return ix.refused.all() }
+
+// Warnings returns the last warning of each name since Open, for at most 256 names, the newest last.
+func (ix *Index) Warnings() []Warning { return ix.warned.all() }
+
+// compare orders a record and what is held for its name, and warns when their signer contradicts
+// itself: I4 makes all nodes agree on one of the two, but the signer may not have meant that one.
+func (b *batch) compare(r, held trust.Record) int {
+	if r.Version() == held.Version() && r.Signer() == held.Signer() && r.Digest() != held.Digest() {
+		w := Warning{Name: r.Name(), At: b.now, Text: fmt.Sprintf(
+			"%s: key %s signed two contents as of %s; sign the right one again, with a later time",
+			r.Name(), r.Signer(), r.Version().Time().Format(nanoseconds))}
+		b.ix.warned.add(w, func(o Warning) bool { return o.Name == w.Name })
+	}
+	return trust.Compare(r, held)
 }

@@ -15,7 +15,7 @@ import (
 func (ix *Index) groups() [][]*change {
 	groups := make([][]*change, 0, len(ix.files))
 	for _, f := range ix.files {
-		groups = append(groups, append(slices.Clip(f.past), f.held))
+		groups = append(groups, f.changes())
 	}
 	return groups
 }
@@ -23,12 +23,10 @@ func (ix *Index) groups() [][]*change {
 // settle makes the table what p says (I10), and changes of what that alters.
 func (ix *Index) settle(p *trust.Policy, groups [][]*change) error {
 	b := ix.newBatch()
-	b.policy = p
-	slices.SortFunc(groups, func(x, y []*change) int { return cmp.Compare(x[0].name.String(), y[0].name.String()) })
+	b.policy, b.ledger = p, newLedger(nil)
+	b.members = judgeMembers(p, b.members, b.now)
 	b.settleDirs(groups)
-	for i, v := range judgeAll(p, groups, b.now) {
-		b.settle(groups[i], v)
-	}
+	b.settleAll(groups, false)
 	return b.commit()
 }
 
@@ -38,25 +36,68 @@ func (b *batch) settleDirs(groups [][]*change) {
 	for _, dir := range b.policy.Dirs() {
 		b.dirs[dir] = b.id(dir)
 	}
+	slices.SortFunc(groups, byName)
 	for _, g := range groups {
 		b.discover(g[0].name)
 	}
 }
 
-// settle plans what a verdict alters of one name.
-func (b *batch) settle(group []*change, v verdict) {
+// settleAll judges names. What is not withheld comes first, so that nothing returns in its way.
+func (b *batch) settleAll(groups [][]*change, renewed bool) {
+	slices.SortFunc(groups, func(x, y []*change) int {
+		return cmp.Or(compareBool(x[len(x)-1].withheld, y[len(y)-1].withheld), byName(x, y))
+	})
+	for i, v := range b.prover().judgeAll(groups) {
+		b.settle(groups[i], v, renewed)
+	}
+}
+
+// byName orders groups.
+func byName(x, y []*change) int { return cmp.Compare(x[0].name.String(), y[0].name.String()) }
+
+// compareBool puts true after false.
+func compareBool(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case a:
+		return 1
+	}
+	return -1
+}
+
+// settle plans what a verdict alters of one name. What returns appears anew, as after a tombstone,
+// unless its certificate was but renewed.
+func (b *batch) settle(group []*change, v verdict, renewed bool) {
 	held, past := group[len(group)-1], group[:len(group)-1]
 	f := newFile(held, v.record, past)
-	b.files[held.name] = f
-	if v.best == held && v.withheld == held.withheld {
+	b.put(b.booked(held.name), f)
+	c := *v.best
+	c.withheld, c.expired = v.withheld, v.expired
+	if held.withheld && b.blocked(&c) {
+		c.withheld = true
+	}
+	if v.best == held && c.withheld == held.withheld && c.expired == held.expired {
 		return
 	}
-	c := *v.best
-	c.withheld = v.withheld
-	if !c.withheld {
-		c.inode = 0 // it appears anew, as after a tombstone
+	if anew := !renewed || v.best != held; anew && !c.withheld {
+		c.inode = 0
 	}
 	b.add(&c, v.record, f)
+}
+
+// booked returns what the batch's ledger knows of a name, or nil.
+func (b *batch) booked(n trust.Name) *file {
+	if b.ledger.base == nil {
+		return b.files[n]
+	}
+	return b.file(n)
+}
+
+// blocked reports whether another name is in the way of one that returns.
+func (b *batch) blocked(c *change) bool {
+	o, ok := ownerOf(b.policy, c.name)
+	return ok && b.clear(o, c) != nil
 }
 
 // A verdict is what a policy says of a name's stored versions.
@@ -64,17 +105,34 @@ type verdict struct {
 	best     *change
 	record   trust.Record // zero when none is admitted
 	withheld bool
+	expired  bool
 }
 
+// A prover proves stored versions.
+type prover struct {
+	policy  *trust.Policy
+	members map[trust.Key]member
+	now     time.Time
+}
+
+// prover proves what is stored by what is in force.
+func (ix *Index) prover() prover {
+	ix.mu.RLock()
+	defer ix.mu.RUnlock()
+	return prover{ix.policy, ix.members, ix.now()}
+}
+
+func (b *batch) prover() prover { return prover{b.policy, b.members, b.now} }
+
 // judgeAll judges all names, on all processors when there are many.
-func judgeAll(p *trust.Policy, groups [][]*change, now time.Time) []verdict {
+func (p prover) judgeAll(groups [][]*change) []verdict {
 	verdicts := make([]verdict, len(groups))
 	share := max(64, len(groups)/runtime.GOMAXPROCS(0)+1)
 	var workers sync.WaitGroup
 	for from := 0; from < len(groups); from += share {
 		workers.Go(func() {
 			for i := from; i < min(from+share, len(groups)); i++ {
-				verdicts[i] = judge(p, groups[i], now)
+				verdicts[i] = p.judge(groups[i])
 			}
 		})
 	}
@@ -82,34 +140,46 @@ func judgeAll(p *trust.Policy, groups [][]*change, now time.Time) []verdict {
 	return verdicts
 }
 
-// judge finds the winner among the versions that p admits. Without any, the held one stays, withheld.
-// Superseded versions are proved only when they could win: they can when a policy that did not admit
-// them, or does no longer admit what superseded them, was in force in between.
-func judge(p *trust.Policy, group []*change, now time.Time) verdict {
-	v := verdict{best: group[len(group)-1], withheld: true}
+// judge finds the winner among the versions that the policy admits. Without any, the held one stays,
+// withheld. Superseded versions are proved only when they could win: they can when a policy that did
+// not admit them, or does no longer admit what superseded them, was in force in between.
+func (p prover) judge(group []*change) verdict {
+	held := group[len(group)-1]
+	v := verdict{best: held, withheld: true, expired: held.expired}
 	for _, c := range slices.Backward(group) {
 		if !v.record.IsZero() && c.version < v.record.Version() {
 			continue
 		}
-		r, over := prove(p, c, now)
+		r, over := p.prove(c)
 		if !r.IsZero() && (v.record.IsZero() || trust.Compare(r, v.record) > 0) {
-			v = verdict{best: c, record: r, withheld: over}
+			v = verdict{best: c, record: r, withheld: over, expired: over}
 		}
 	}
 	return v
 }
 
 // prove proves a stored version. One whose lifetime is over still wins over what it superseded, else
-// that would come back: it has a record, and over is true.
-func prove(p *trust.Policy, c *change, now time.Time) (r trust.Record, over bool) {
-	head := trust.NewHead(c.name, c.signature, c.digest)
-	r, err := p.Verify(head, now)
-	if errors.Is(err, trust.ErrExpired) {
-		r, err = p.Verify(head, c.version.Time())
+// that would come back: it has a record, and over is true, which is for ever. When the version came
+// it was not over: proved as of then, it has all but the end of its lifetime to fear.
+func (p prover) prove(c *change) (r trust.Record, over bool) {
+	r, err := p.verify(c, later(p.now, c.since)) // a clock that went back hides nothing
+	if c.expired || errors.Is(err, trust.ErrExpired) {
+		if r, err = p.verify(c, c.since); err == nil && !c.expired && !ended(r, p.now) {
+			return trust.Record{}, false // it is the certificate that is over
+		}
 		over = true
 	}
-	if err != nil || r.Version() != c.version {
+	if err != nil || r.Version() != c.version || r.Deleted() != c.deleted {
 		return trust.Record{}, false
 	}
 	return r, over
+}
+
+// verify proves a stored version as of some moment.
+func (p prover) verify(c *change, at time.Time) (trust.Record, error) {
+	head := trust.NewHead(c.name, c.signature, c.digest)
+	if _, k, ok := p.policy.Namespace(c.name); ok {
+		head = head.WithCertificate(p.members[k].chain)
+	}
+	return p.policy.Verify(head, at)
 }

@@ -32,7 +32,7 @@ func (b *batch) undo() {
 
 // store writes the batch in one transaction, or nothing.
 func (b *batch) store() error {
-	if len(b.added)+len(b.dropped)+len(b.ids) == 0 {
+	if len(b.added)+len(b.dropped)+len(b.ids)+len(b.learned) == 0 {
 		return nil
 	}
 	return b.ix.db.Update(func(tx *bbolt.Tx) error {
@@ -40,6 +40,9 @@ func (b *batch) store() error {
 			return err
 		}
 		if err := b.storeContents(tx.Bucket(bucketContents)); err != nil {
+			return err
+		}
+		if err := b.storeMembers(tx.Bucket(bucketMembers)); err != nil {
 			return err
 		}
 		if err := b.ix.storeDelivered(tx.Bucket(bucketMeta)); err != nil {
@@ -93,6 +96,14 @@ func (b *batch) install() {
 	ix := b.ix
 	ix.last = b.last
 	maps.Copy(ix.ids, b.ids)
+	for n, f := range b.files {
+		ix.ends.set(n, f.end(b.now))
+	}
+	if b.ledger.base == nil {
+		ix.ledger = b.ledger
+	} else {
+		ix.ledger.merge(b.ledger)
+	}
 	for d, u := range b.uses {
 		if u.rows == 0 {
 			delete(ix.uses, d)
@@ -116,7 +127,7 @@ func (b *batch) show() (news chan struct{}) {
 		delete(ix.rows, c.seq)
 	}
 	maps.Copy(ix.files, b.files)
-	ix.policy, ix.sorted = b.policy, nil
+	ix.policy, ix.members, ix.sorted = b.policy, b.members, nil
 	if b.dirs != nil {
 		ix.dirs = b.dirs
 	}

@@ -11,11 +11,12 @@ import (
 
 // A table is the file without the contents.
 type table struct {
-	rows  map[uint64]*change
-	names map[trust.Name][]*change // oldest first: the last one is held
-	uses  map[trust.Digest]use
-	ids   map[string]uint64
-	last  uint64 // greatest number in use
+	rows    map[uint64]*change
+	names   map[trust.Name][]*change // oldest first: the last one is held
+	uses    map[trust.Digest]use
+	ids     map[string]uint64
+	members map[trust.Key]member // not judged
+	last    uint64               // greatest number in use
 }
 
 // A use says how many changes refer to a content, and how long it is.
@@ -31,13 +32,16 @@ func readTable(tx *bbolt.Tx) (*table, error) {
 	}
 	t := &table{
 		rows: map[uint64]*change{}, names: map[trust.Name][]*change{},
-		uses: map[trust.Digest]use{}, ids: map[string]uint64{}, last: firstNumber - 1,
+		uses: map[trust.Digest]use{}, ids: map[string]uint64{},
+		members: map[trust.Key]member{}, last: firstNumber - 1,
 	}
-	if err := tx.Bucket(bucketChanges).ForEach(t.readChange); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrCorrupt, err)
-	}
-	if err := tx.Bucket(bucketDirs).ForEach(t.readDir); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrCorrupt, err)
+	for _, part := range []struct {
+		bucket []byte
+		read   func(k, v []byte) error
+	}{{bucketChanges, t.readChange}, {bucketDirs, t.readDir}, {bucketMembers, t.readMember}} {
+		if err := tx.Bucket(part.bucket).ForEach(part.read); err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrCorrupt, err)
+		}
 	}
 	return t, nil
 }

@@ -1,6 +1,8 @@
 package index
 
 import (
+	"time"
+
 	"dmfs/trust"
 )
 
@@ -18,6 +20,12 @@ type policyJob struct {
 	done   chan error
 }
 
+// A learnJob is one call of Learn.
+type learnJob struct {
+	chains []trust.Chain
+	done   chan error
+}
+
 // most is how many bytes of content one transaction takes before others wait for the next one.
 const most = 32 << 20
 
@@ -25,14 +33,28 @@ const most = 32 << 20
 // queue up; the next transaction takes all of them, so that they share its fsync.
 func (ix *Index) write() {
 	defer close(ix.stopped)
-	for {
+	timer := time.NewTimer(longest)
+	defer timer.Stop()
+	for rest := time.Duration(0); ; {
+		var end <-chan time.Time
+		if d, ok := ix.wait(); ok {
+			timer.Reset(max(d, rest))
+			end = timer.C
+		}
+		rest = 0
 		select {
 		case <-ix.quit:
 			return
+		case <-end:
+			if ix.expire() != nil {
+				rest = longest // the disk is full: it stays due
+			}
 		case j := <-ix.jobs:
 			ix.work(ix.gather(j))
 		case j := <-ix.policies:
 			j.done <- ix.settle(j.policy, ix.groups())
+		case j := <-ix.learns:
+			j.done <- ix.learnAll(j.chains)
 		case <-ix.sweep:
 			// When this fails, the names stay loose and the next batch tries again.
 			_ = ix.newBatch().commit()

@@ -13,15 +13,15 @@ import (
 )
 
 // Open opens a new index, to be checked and closed when the test ends.
-func Open(t testing.TB, p *trust.Policy) *index.Index {
+func Open(t testing.TB, p *trust.Policy, options ...index.Option) *index.Index {
 	t.Helper()
-	return OpenAt(t, filepath.Join(t.TempDir(), "index"), p)
+	return OpenAt(t, filepath.Join(t.TempDir(), "index"), p, options...)
 }
 
 // OpenAt does the same with the index at path. One that the test closes itself is not checked.
-func OpenAt(t testing.TB, path string, p *trust.Policy) *index.Index {
+func OpenAt(t testing.TB, path string, p *trust.Policy, options ...index.Option) *index.Index {
 	t.Helper()
-	ix, err := index.Open(path, p)
+	ix, err := index.Open(path, p, options...)
 	if err != nil {
 		t.Fatal(err)
 	}

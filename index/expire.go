@@ -1,0 +1,71 @@
+package index
+
+import (
+	"time"
+
+	"dmfs/trust"
+)
+
+const (
+	// longest is how long the writer waits at most while something has an end. Timers stand still
+	// while the machine sleeps, and do not follow a clock that is set: then it is late by this much.
+	longest = 15 * time.Second
+	// sweepful is how many names are withheld in one transaction, so that Apply waits little.
+	sweepful = 1024
+)
+
+// wait returns how long it is until the nearest end, and whether there is one.
+func (ix *Index) wait() (d time.Duration, ok bool) {
+	at, ok := ix.ends.next()
+	if !ok {
+		return 0, false
+	}
+	return min(max(0, at.Sub(ix.now())), longest), true
+}
+
+// expire withholds what is over by now. A lifetime needs no proof to be over; a certificate may have
+// been renewed, and there may be another version.
+func (ix *Index) expire() error {
+	b := ix.newBatch()
+	var others [][]*change
+	for _, n := range ix.ends.due(b.now, sweepful) {
+		if f := ix.files[n]; !f.Record.IsZero() && ended(f.record, b.now) {
+			b.expire(f)
+		} else {
+			others = append(others, f.changes())
+		}
+	}
+	b.settleAll(others, false)
+	return b.commit()
+}
+
+// expire plans the end of a lifetime.
+func (b *batch) expire(f *file) {
+	c := *f.held
+	c.withheld, c.expired = true, true
+	b.add(&c, f.record, f)
+}
+
+// ended reports whether a record's lifetime is over.
+func ended(r trust.Record, now time.Time) bool {
+	end, mortal := r.Expires()
+	return mortal && !now.Before(end)
+}
+
+// end returns the first moment at which a record is no longer valid, its lifetime or its
+// certificate being over; zero for never.
+func end(r trust.Record) time.Time {
+	at, _ := r.Expires()
+	if m, ok := r.Member(); ok && (at.IsZero() || m.NotAfter.Before(at)) {
+		at = m.NotAfter
+	}
+	return at
+}
+
+// end returns when the name is to be judged again; zero for never.
+func (f *file) end(now time.Time) time.Time {
+	if at := f.held.version.Time(); f.record.IsZero() && at.After(now) {
+		return at // the policy may not admit it because it is of the future
+	}
+	return end(f.Record)
+}
