@@ -4,8 +4,7 @@ import (
 	"bytes"
 	"os"
 	"strconv"
-
-	"golang.org/x/sys/unix"
+	"strings"
 )
 
 // processOf returns the process (thread group) of a thread, since FUSE reports
@@ -15,23 +14,25 @@ func processOf(thread uint32) int {
 	if thread == 0 {
 		return 0
 	}
-	status, err := os.ReadFile("/proc/" + strconv.FormatUint(uint64(thread), 10) + "/status")
-	if err != nil {
-		return 0
-	}
-	_, rest, ok := bytes.Cut(status, []byte("\nTgid:\t"))
-	if !ok {
-		return 0
-	}
-	line, _, _ := bytes.Cut(rest, []byte("\n"))
-	id, err := strconv.Atoi(string(line))
-	if err != nil {
-		return 0
-	}
+	id, _ := strconv.Atoi(statusField(int(thread), "Tgid"))
 	return id
 }
 
-// alive reports whether a process still exists.
+// alive reports whether a process still runs. One whose parent has not taken
+// note of its end does not.
 func alive(process int) bool {
-	return process > 0 && unix.Kill(process, 0) != unix.ESRCH
+	state := statusField(process, "State")
+	ended := strings.HasPrefix(state, "Z") && statusField(process, "Threads") == "1"
+	return process > 0 && state != "" && !ended
+}
+
+// statusField returns what /proc says of a thread, or "" when there is none.
+func statusField(thread int, field string) string {
+	status, err := os.ReadFile("/proc/" + strconv.Itoa(thread) + "/status")
+	if err != nil {
+		return ""
+	}
+	_, rest, _ := bytes.Cut(status, []byte("\n"+field+":\t"))
+	value, _, _ := bytes.Cut(rest, []byte("\n"))
+	return string(value)
 }

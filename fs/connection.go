@@ -4,6 +4,9 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"os"
+	"runtime"
+	"strconv"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
 	"golang.org/x/sys/unix"
@@ -96,5 +99,43 @@ func (c *connection) silence() error {
 		return err
 	}
 	defer unix.Close(pair[0]) // the other end stays open: go-fuse must wait, not see an end
-	return unix.Dup3(pair[0], c.inner, unix.O_CLOEXEC)
+	if err := unix.Dup3(pair[0], c.inner, unix.O_CLOEXEC); err != nil {
+		return err
+	}
+	return wakeReaders()
+}
+
+// wakeReaders interrupts the threads that still wait inside the device, so that
+// they come back and wait on what is under the descriptor now. One that stayed
+// could take a request while this process ends, and the kernel would end that
+// with EIO. SIGURG is what the Go runtime interrupts its own threads with.
+func wakeReaders() error {
+	for range 100 {
+		waiting, err := deviceReaders()
+		if err != nil || len(waiting) == 0 {
+			return err
+		}
+		for _, thread := range waiting {
+			if err := unix.Tgkill(unix.Getpid(), thread, unix.SIGURG); err != nil && err != unix.ESRCH {
+				return err
+			}
+		}
+		runtime.Gosched()
+	}
+	return nil // what is left is a request of this moment, which the kernel will send again
+}
+
+// deviceReaders returns the threads of this process that wait for a request.
+func deviceReaders() (waiting []int, err error) {
+	tasks, err := os.ReadDir("/proc/self/task")
+	for _, t := range tasks {
+		where, err := os.ReadFile("/proc/self/task/" + t.Name() + "/wchan")
+		if err != nil || string(where) != "fuse_dev_do_read" {
+			continue // a thread that has ended, or one elsewhere
+		}
+		if id, err := strconv.Atoi(t.Name()); err == nil {
+			waiting = append(waiting, id)
+		}
+	}
+	return waiting, err
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
 	"sync"
 	"syscall"
 	"time"
@@ -13,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"dmfs/index"
+	"dmfs/trust"
 )
 
 // deliveryTimeout bounds how long a close waits for the mount to show what is on
@@ -58,13 +58,15 @@ func (f *FS) delivered(seq uint64) error {
 		case <-news:
 		case <-f.ended:
 			return syscall.ENOTCONN
+		case <-f.followed: // nothing will be shown any more, but this mount may stay while a file is open
+			return syscall.ENOTCONN
 		case <-timeout.C:
 			return fmt.Errorf("change %d is on disk but not shown after %v", seq, deliveryTimeout)
 		}
 	}
 }
 
-// follow hands the changes of the index to the courier until the context ends.
+// follow hands the changes of the index over to be carried until the context ends.
 func (f *FS) follow(ctx context.Context, after uint64, tasks chan<- task) {
 	err := f.index.Follow(ctx, after, func(ctx context.Context, changes []index.Entry) error {
 		return send(ctx, tasks, func() { f.deliverAll(changes) })
@@ -77,11 +79,8 @@ func (f *FS) follow(ctx context.Context, after uint64, tasks chan<- task) {
 // A task is something that is done through our own mount.
 type task func()
 
-// courier does all that we do through our own mount, one task after the other
-// and from one thread, by which the server knows it.
-func (f *FS) courier(ctx context.Context, tasks <-chan task) {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
+// carry does all tasks, one after the other.
+func (f *FS) carry(ctx context.Context, tasks <-chan task) {
 	defer close(f.followed)
 	for {
 		select {
@@ -117,9 +116,7 @@ func (f *FS) deliver(e index.Entry) {
 	old, was := f.tree.shown(e.Name)
 	var err error
 	switch {
-	case was && old.Seq >= e.Seq:
-		return
-	case !e.Shown && !was:
+	case f.shows(e.Name, e.Seq), !e.Shown && !was:
 		return
 	case !e.Shown:
 		err = f.remove(e)
@@ -128,47 +125,61 @@ func (f *FS) deliver(e index.Entry) {
 	default:
 		err = f.replace(e)
 	}
-	if err != nil {
-		f.log.Warn("delivered without an event", "name", e.Name, "seq", e.Seq, "err", err)
+	switch {
+	case f.shows(e.Name, e.Seq): // also when a writer's rename overtook us
+	case err != nil:
+		// Not from this thread, which has no descriptor of the log.
+		go f.log.Warn("delivered without an event", "name", e.Name, "seq", e.Seq, "err", err)
 		f.force(e)
+	case e.Shown: // the kernel has it from an earlier process, so it had nothing to ask
+		f.tree.show(e)
 	}
 }
+
+// shows reports whether the mount shows a change of a name or a later one.
+func (f *FS) shows(n trust.Name, seq uint64) bool {
+	e, ok := f.tree.shown(n)
+	return ok && e.Seq >= seq
+}
+
+// errOvertaken answers a delivery that comes after a writer's own rename showed
+// a later change: while the kernel held our rename back, that one went first.
+var errOvertaken = syscall.ECANCELED
 
 // replace renames the staged version onto its name.
 func (f *FS) replace(e index.Entry) error {
-	root, err := f.openRoot()
-	if err != nil {
+	if err := f.ensureDir(e.Name.Dir()); err != nil {
 		return err
 	}
-	defer unix.Close(root)
-	if err := f.ensureDir(root, e.Name.Dir()); err != nil {
-		return err
-	}
-	token := f.staged.stage(uint32(unix.Gettid()), e)
-	return retry(func() error { return unix.Renameat(root, pagesDir+"/"+token, root, e.Name.String()) })
+	return f.courier.run(func(thread uint32) errand {
+		return f.errand(doRename, pagesDir+"/"+f.staged.stage(thread, e), e.Name.String())
+	})
 }
 
-func (f *FS) remove(e index.Entry) error {
-	root, err := f.openRoot()
-	if err != nil {
-		return err
-	}
-	defer unix.Close(root)
-	f.staged.announce(uint32(unix.Gettid()), e.Name.String())
-	return retry(func() error { return unix.Unlinkat(root, e.Name.String(), 0) })
+func (f *FS) remove(e index.Entry) error { return f.change(doUnlink, e.Name.String(), e.Seq) }
+
+// change has an announced path made or removed.
+func (f *FS) change(do, path string, seq uint64) error {
+	return f.courier.run(func(thread uint32) errand {
+		f.staged.announce(thread, path, seq)
+		return f.errand(do, "", path)
+	})
+}
+
+func (f *FS) errand(do, from, path string) errand {
+	return errand{Mount: f.mountpoint, Device: f.device, Do: do, From: from, Path: path}
 }
 
 // ensureDir makes the directories above a name visible, parents first.
-func (f *FS) ensureDir(root int, path string) error {
+func (f *FS) ensureDir(path string) error {
 	if path == "" || f.tree.has(path) {
 		return nil
 	}
 	parent, _ := splitPath(path)
-	if err := f.ensureDir(root, parent); err != nil {
+	if err := f.ensureDir(parent); err != nil {
 		return err
 	}
-	f.staged.announce(uint32(unix.Gettid()), path)
-	return retry(func() error { return unix.Mkdirat(root, path, 0o755) })
+	return f.change(doMkdir, path, 0)
 }
 
 // Refresh makes the directories those of the policy in force, after the names
@@ -191,41 +202,15 @@ func (f *FS) Refresh(ctx context.Context) error {
 
 // arrangeDirs makes what is missing, parents first, and removes what nobody
 // needs any more, children first.
-func (f *FS) arrangeDirs() error {
-	root, err := f.openRoot()
-	if err != nil {
-		return err
-	}
-	defer unix.Close(root)
+func (f *FS) arrangeDirs() (err error) {
 	wanted := f.index.Policy().Dirs()
 	for _, path := range wanted {
-		err = errors.Join(err, f.ensureDir(root, path))
+		err = errors.Join(err, f.ensureDir(path))
 	}
 	for _, path := range f.tree.emptyDirs(wanted) {
-		f.staged.announce(uint32(unix.Gettid()), path)
-		err = errors.Join(err, retry(func() error { return unix.Unlinkat(root, path, unix.AT_REMOVEDIR) }))
+		err = errors.Join(err, f.change(doRmdir, path, 0))
 	}
 	return err
-}
-
-// openRoot opens the root of our own mount and of nothing else that may have
-// come into its place. Path descriptors are invisible to the server; it must be closed before the
-// next request is waited for.
-func (f *FS) openRoot() (int, error) {
-	var fd int
-	err := retry(func() (err error) {
-		fd, err = unix.Open(f.mountpoint, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0)
-		return err
-	})
-	if err != nil {
-		return -1, err
-	}
-	var st unix.Stat_t
-	if err := unix.Fstat(fd, &st); err != nil || st.Dev != f.device {
-		unix.Close(fd)
-		return -1, errors.Join(err, fmt.Errorf("%s is not our mount any more", f.mountpoint))
-	}
-	return fd, nil
 }
 
 // retry repeats a call that a signal interrupted; the Go runtime sends them to
@@ -254,8 +239,11 @@ func (f *FS) force(e index.Entry) {
 func (f *FS) renameStaged(in *fuse.RenameIn, from, to string) error {
 	dir, ok := f.tree.path(in.Newdir)
 	e, staged := f.staged.rename(from, in.Pid)
-	if !ok || !staged || joinPath(dir, to) != e.Name.String() {
+	switch {
+	case !ok || !staged || joinPath(dir, to) != e.Name.String():
 		return ErrUnsigned
+	case f.shows(e.Name, e.Seq):
+		return errOvertaken
 	}
 	f.tree.show(e)
 	return nil

@@ -9,16 +9,20 @@ import (
 )
 
 // draft is one half of a pair on its way to become a record, or a temporary
-// file of a tool that will rename it onto one.
+// file of a tool that will rename it onto one. The path, the handles and where
+// it is listed change under the lock of drafts too (see there).
 type draft struct {
 	node    uint64 // its inode
 	process int    // thread group that may see it
-	uid     uint32
-	since   time.Time
+	uid     uint32 // whose limits it counts for
+	booked  int    // bytes counted for it; guarded by the lock of drafts
 
 	mu      sync.Mutex
 	path    string // as created or last renamed to
+	inode   uint64 // the number that it shows: that of the version that it will replace, which vim wants to see
 	data    []byte
+	edit    uint64    // counts the changes of data
+	used    time.Time // when it was last written, moved or closed
 	handles int
 	frozen  bool // data is being judged: the next write copies it first
 	touched bool // its bytes are no longer those of a verified version
@@ -30,16 +34,42 @@ type draft struct {
 	gone    bool // unlinked; its open handles write into nothing
 }
 
+// half is what a draft held at one moment. Later writes do not change it.
+type half struct {
+	*draft
+	bytes []byte
+	at    uint64 // the edit
+}
+
+// freeze returns the bytes as they are.
+func (d *draft) freeze() half {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.frozen = true
+	return half{d, d.data, d.edit}
+}
+
 // write stores p at off. Bounds are the caller's: off+len(p) is at most
-// trust.MaxContent.
+// trust.MaxContent and booked.
 func (d *draft) write(p []byte, off int) {
-	d.resize(max(len(d.data), off+len(p)))
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.grow(max(len(d.data), off+len(p)))
 	copy(d.data[off:], p)
 }
 
-// resize sets the length, filling with zeros, and makes the bytes writable.
+// resize cuts the bytes or adds zeros.
 func (d *draft) resize(size int) {
-	d.touched, d.dirty, d.offered, d.blamed = true, true, false, false
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.grow(size)
+}
+
+// grow sets the length, filling with zeros, and makes the bytes writable. It
+// needs the lock.
+func (d *draft) grow(size int) {
+	d.changed()
+	d.dirty = true
 	if d.frozen {
 		d.data, d.frozen = append(make([]byte, 0, size), d.data[:min(size, len(d.data))]...), false
 	}
@@ -52,24 +82,22 @@ func (d *draft) resize(size int) {
 	clear(d.data[old:])
 }
 
-// freeze returns the bytes as they are; later writes do not change them.
-func (d *draft) freeze() []byte {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.frozen = true
-	return d.data
-}
-
 // truncate starts again from nothing, as open(2) with O_TRUNC does. It is not a write: a
 // shell empties a file and closes a duplicate of its descriptor before the
-// first byte. It returns how many bytes are free now.
-func (d *draft) truncate() (freed int) {
+// first byte.
+func (d *draft) truncate() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	freed = len(d.data)
+	d.changed()
 	d.data, d.frozen = nil, false
-	d.touched, d.empty, d.dirty, d.offered, d.blamed = true, true, false, false, false
-	return freed
+	d.empty, d.dirty = true, false
+}
+
+// changed needs the lock.
+func (d *draft) changed() {
+	d.edit++
+	d.used = time.Now()
+	d.touched, d.offered, d.blamed = true, false, false
 }
 
 // offer takes note that a handle was closed and says whether that asks for a
@@ -83,12 +111,12 @@ func (d *draft) offer() (judge, written bool) {
 }
 
 // definite reports whether the half is complete as far as another half of the
-// same name, written by process, can tell: it was closed, and its writer is the
+// same name, written by process, can tell: it has bytes, was closed, and its writer is the
 // same process or has ended. A living writer may yet bring the matching half.
 func (d *draft) definite(process int) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.offered && !d.blamed && !d.settled && (d.process == process || !alive(d.process))
+	return d.offered && len(d.data) > 0 && !d.blamed && !d.settled && (d.process == process || !alive(d.process))
 }
 
 func (d *draft) location() string {

@@ -1,87 +1,137 @@
 package fs
 
 import (
+	"cmp"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 )
 
-// Limits of drafts: one mount holds at most maxDrafts of them, maxDraftBytes in
-// all, and forgets a half that nobody has open after draftAge.
+// What Options leave open.
 const (
-	maxDrafts     = 4096
-	maxDraftBytes = 128 << 20
-	draftAge      = 10 * time.Minute
-	markAge       = 2 * time.Second
+	defaultDrafts     = 1024
+	defaultDraftBytes = 128 << 20
+	defaultDraftAge   = 10 * time.Minute
 )
 
-// drafts holds every draft of a mount.
+// maxWaiting is how many halves of one path may wait whose writers have ended.
+// The oldest goes first: a tool that fails again and again must not use up its
+// user's limit.
+const maxWaiting = 8
+
+// longestSweep bounds how long what a killed program left stays in memory.
+const longestSweep = 5 * time.Second
+
+// bounds limit what one user's drafts may take, so that nobody can take it
+// from others.
+type bounds struct {
+	number, bytes int
+	age           time.Duration // of a half that nobody has open
+}
+
+// taken is what a user's drafts take.
+type taken struct{ number, bytes int }
+
+// drafts holds every draft of a mount. Its lock comes before those of the
+// drafts.
 type drafts struct {
-	mu     sync.Mutex
-	last   uint64
-	bytes  int
-	byNode map[uint64]*draft
-	byPath map[string][]*draft
-	marks  map[uint32]mark // by thread id
-	timer  *time.Timer     // runs while there are drafts
+	limit    bounds
+	hopeless func(path string) bool // whether no record can have that path
+
+	mu      sync.Mutex
+	last    uint64
+	byUser  map[uint32]taken
+	byNode  map[uint64]*draft
+	byPath  map[string][]*draft // candidates only, oldest first
+	marks   map[uint32]mark     // by thread id
+	timer   *time.Timer         // runs while there are drafts
+	stopped bool
 }
 
-// mark tells which draft a thread's second walk of a path must find, after its
-// first one was answered with ESTALE.
-type mark struct {
-	path  string
-	draft *draft
-	until time.Time
-}
-
-func newDrafts() *drafts {
+func newDrafts(limit bounds, hopeless func(path string) bool) *drafts {
 	return &drafts{
-		last:   1<<32 + rand.Uint64()>>8, // a draft of an earlier process is unknown here, not somebody else's
-		byNode: map[uint64]*draft{},
-		byPath: map[string][]*draft{},
-		marks:  map[uint32]mark{},
+		limit: bounds{
+			number: cmp.Or(limit.number, defaultDrafts),
+			bytes:  cmp.Or(limit.bytes, defaultDraftBytes),
+			age:    cmp.Or(limit.age, defaultDraftAge),
+		},
+		hopeless: hopeless,
+		last:     1<<32 + rand.Uint64()>>8, // a draft of an earlier process is unknown here, not somebody else's
+		byUser:   map[uint32]taken{},
+		byNode:   map[uint64]*draft{},
+		byPath:   map[string][]*draft{},
+		marks:    map[uint32]mark{},
 	}
 }
 
-// add makes a draft with the bytes that it starts from.
-func (s *drafts) add(path string, process int, uid uint32, data []byte, empty bool) (*draft, error) {
+// add makes a draft with the bytes that it starts from. It counts as open by
+// the caller if open is true.
+func (s *drafts) add(d *draft, open bool) error {
+	s.thin(d.path)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.byNode) >= maxDrafts || s.bytes+len(data) > maxDraftBytes {
-		return nil, ErrQuota
+	if err := s.book(d, 1, len(d.data)); err != nil {
+		return err
 	}
 	s.last++
-	d := &draft{
-		node: nodeID(draftKind, s.last), process: process, uid: uid, since: time.Now(),
-		path: path, data: data, empty: empty,
+	d.node, d.used = nodeID(draftKind, s.last), time.Now()
+	if open {
+		d.handles = 1
 	}
 	s.byNode[d.node] = d
-	s.byPath[path] = append(s.byPath[path], d)
-	s.bytes += len(data)
-	if s.timer == nil {
-		s.timer = time.AfterFunc(draftAge, s.sweep)
-	}
-	return d, nil
-}
-
-// reserve books what d needs to grow to size bytes.
-func (s *drafts) reserve(d *draft, size int) error {
-	d.mu.Lock()
-	more := max(size-len(d.data), 0)
-	d.mu.Unlock()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.bytes+more > maxDraftBytes {
-		return ErrQuota
-	}
-	s.bytes += more
+	s.list(d)
+	s.schedule()
 	return nil
 }
 
-func (s *drafts) giveBack(bytes int) {
+// reserve books what d needs to have size bytes.
+func (s *drafts) reserve(d *draft, size int) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.bytes -= bytes
+	if s.byNode[d.node] != d {
+		return errLost
+	}
+	return s.book(d, 0, max(size-d.booked, 0))
+}
+
+// shrunk gives back what d does not need for size bytes.
+func (s *drafts) shrunk(d *draft, size int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.byNode[d.node] == d {
+		s.unbook(d, 0, max(d.booked-size, 0))
+	}
+}
+
+// book and unbook need the lock.
+func (s *drafts) book(d *draft, number, bytes int) error {
+	t := s.byUser[d.uid]
+	if t.number+number > s.limit.number || t.bytes+bytes > s.limit.bytes {
+		return ErrQuota
+	}
+	s.byUser[d.uid] = taken{t.number + number, t.bytes + bytes}
+	d.booked += bytes
+	return nil
+}
+
+func (s *drafts) unbook(d *draft, number, bytes int) {
+	t := s.byUser[d.uid]
+	s.byUser[d.uid] = taken{t.number - number, t.bytes - bytes}
+	d.booked -= bytes
+	if s.byUser[d.uid] == (taken{}) {
+		delete(s.byUser, d.uid)
+	}
+}
+
+// total returns what all users' drafts take.
+func (s *drafts) total() (t taken) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, u := range s.byUser {
+		t.number, t.bytes = t.number+u.number, t.bytes+u.bytes
+	}
+	return t
 }
 
 func (s *drafts) get(node uint64) (*draft, bool) {
@@ -95,7 +145,7 @@ func (s *drafts) get(node uint64) (*draft, bool) {
 func (s *drafts) at(path string) []*draft {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return append([]*draft(nil), s.byPath[path]...)
+	return slices.Clone(s.byPath[path])
 }
 
 // of returns the newest draft of a path that belongs to a thread's process.
@@ -107,50 +157,86 @@ func (s *drafts) of(path string, thread uint32) (*draft, bool) {
 		return nil, false
 	}
 	process := processOf(thread)
-	for i := len(at) - 1; i >= 0; i-- {
-		if at[i].process == process {
-			return at[i], true
+	for _, d := range slices.Backward(at) {
+		if d.process == process {
+			return d, true
 		}
 	}
 	return nil, false
 }
 
-// move renames a draft, replacing the same process's other draft there.
-func (s *drafts) move(d *draft, to string) {
-	for _, old := range s.at(to) {
-		if old != d && old.process == d.process {
-			s.drop(old)
-		}
-	}
+// open and closed count the handles of a draft.
+func (s *drafts) open(node uint64) (*draft, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	d, ok := s.byNode[node]
+	if ok {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		d.handles++
+	}
+	return d, ok
+}
+
+func (s *drafts) closed(d *draft) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	d.mu.Lock()
+	d.handles--
+	d.used = time.Now()
+	useless := d.handles == 0 && (d.settled || !d.touched && !d.empty)
+	d.mu.Unlock()
+	if useless {
+		s.remove(d)
+	}
+}
+
+// move gives a draft another path.
+func (s *drafts) move(d *draft, to string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.byNode[d.node] != d {
+		return
+	}
 	s.unlist(d)
 	d.mu.Lock()
-	d.path = to
+	d.path, d.used, d.settled = to, time.Now(), false
 	d.mu.Unlock()
-	s.byPath[to] = append(s.byPath[to], d)
+	s.list(d)
 }
 
 // drop forgets a draft that was unlinked. Handles that are still open on it
 // write into nothing.
 func (s *drafts) drop(d *draft) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	d.mu.Lock()
 	d.gone = true
 	d.mu.Unlock()
-	s.settle(d)
+	s.retire(d)
 }
 
 // settle takes a draft out of the way of others, since it has become part of a
-// record or was refused. While it is open it keeps its inode; a later write
-// makes it a candidate again (see revive).
-func (s *drafts) settle(d *draft) {
+// record or was refused, unless it was written again meanwhile. While it is open
+// it keeps its inode; a later write makes it a candidate again (see revive).
+func (s *drafts) settle(h half) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	h.mu.Lock()
+	same := h.edit == h.at
+	h.mu.Unlock()
+	if same {
+		s.retire(h.draft)
+	}
+}
+
+// retire needs the lock.
+func (s *drafts) retire(d *draft) {
+	s.unlist(d)
 	d.mu.Lock()
 	d.settled = true
 	open := d.handles > 0
 	d.mu.Unlock()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.unlist(d)
 	if !open {
 		s.remove(d)
 	}
@@ -158,114 +244,35 @@ func (s *drafts) settle(d *draft) {
 
 // revive brings a settled draft back that was written again.
 func (s *drafts) revive(d *draft) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	d.mu.Lock()
 	back := d.settled && !d.gone
 	d.settled = d.settled && d.gone
 	d.mu.Unlock()
-	if !back {
-		return
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	path := d.location()
-	s.byPath[path] = append(s.byPath[path], d)
-}
-
-// opened and closed count the handles of a draft.
-func (s *drafts) opened(d *draft) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.handles++
-}
-
-func (s *drafts) closed(d *draft) {
-	d.mu.Lock()
-	d.handles--
-	useless := d.handles == 0 && (d.settled || !d.touched && !d.empty)
-	d.mu.Unlock()
-	if useless {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.remove(d)
+	if back {
+		s.list(d)
 	}
 }
 
-// setMark makes the thread's next walk to path find d.
-func (s *drafts) setMark(thread uint32, path string, d *draft) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for other, m := range s.marks { // few: each is a thread inside open(2)
-		if time.Now().After(m.until) {
-			delete(s.marks, other)
-		}
-	}
-	s.marks[thread] = mark{path: path, draft: d, until: time.Now().Add(markAge)}
-}
-
-func (s *drafts) marked(thread uint32, path string) (*draft, bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	m, ok := s.marks[thread]
-	if !ok || m.path != path || time.Now().After(m.until) {
-		return nil, false
-	}
-	return m.draft, true
-}
-
-func (s *drafts) clearMark(thread uint32) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.marks, thread)
-}
-
-// sweep forgets what is too old, and comes again while anything is left.
-func (s *drafts) sweep() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	now := time.Now()
-	for _, d := range s.byNode {
-		d.mu.Lock()
-		old := d.handles == 0 && now.Sub(d.since) > draftAge
-		d.mu.Unlock()
-		if old {
-			s.remove(d)
-		}
-	}
-	s.timer = nil
-	if len(s.byNode) > 0 {
-		s.timer = time.AfterFunc(draftAge/10, s.sweep)
-	}
-}
-
-// stop ends the timer for good: a mount that goes away forgets its drafts.
-func (s *drafts) stop() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.timer != nil {
-		s.timer.Stop()
-	}
-}
-
-// remove and unlist need the lock.
+// remove, list and unlist need the lock.
 func (s *drafts) remove(d *draft) {
 	if s.byNode[d.node] != d {
 		return
 	}
 	s.unlist(d)
 	delete(s.byNode, d.node)
-	d.mu.Lock()
-	s.bytes -= len(d.data)
-	d.mu.Unlock()
+	s.unbook(d, 1, d.booked)
+}
+
+func (s *drafts) list(d *draft) {
+	path := d.location()
+	s.byPath[path] = append(s.byPath[path], d)
 }
 
 func (s *drafts) unlist(d *draft) {
 	path := d.location()
-	kept := s.byPath[path][:0]
-	for _, other := range s.byPath[path] {
-		if other != d {
-			kept = append(kept, other)
-		}
-	}
+	kept := slices.DeleteFunc(s.byPath[path], func(o *draft) bool { return o == d })
 	if len(kept) == 0 {
 		delete(s.byPath, path)
 		return

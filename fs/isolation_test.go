@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"dmfs/fs"
 	"dmfs/fs/fstest"
 	"dmfs/trust"
 	"dmfs/trust/trusttest"
@@ -25,6 +26,9 @@ import (
 // Workers are this test binary started again, since clients of a mount must not
 // be its server.
 func TestMain(m *testing.M) {
+	if len(os.Args) == 2 && os.Args[1] == "courier" {
+		exit("", fs.RunCourier())
+	}
 	switch os.Getenv("DMFS_TEST_WORKER") {
 	case "reader":
 		exit(readLoop(os.Args[1], seconds(os.Args[2])))

@@ -1,6 +1,8 @@
 package fs
 
 import (
+	"cmp"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
@@ -9,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"dmfs/index"
+	"dmfs/trust"
 )
 
 // lookup finds a name for a thread: the draft that its second walk must find,
@@ -99,9 +102,22 @@ func (f *FS) attr(node uint64, a *fuse.Attr) (time.Duration, error) {
 		return 0, syscall.ESTALE
 	}
 	a.Mode = syscall.S_IFREG | f.fileMode
+	if kind == contentKind && !f.linked(number, v.Name) {
+		a.Nlink = 0
+	}
 	setSize(a, uint64(sizeOf(kind, v)))
 	setTime(a, v.Version.Time())
 	return forever, nil
+}
+
+// linked reports whether a version has a name: not when it was superseded or
+// deleted and is merely still open. The kernel asks anew after it lost its name.
+func (f *FS) linked(inode uint64, n trust.Name) bool {
+	if shown, ok := f.tree.shown(n); ok && shown.Inode == inode {
+		return true
+	}
+	held, ok := f.index.Get(n)
+	return ok && held.Shown && held.Inode == inode || f.staged.holds(inode)
 }
 
 func sizeOf(k kind, v index.Stored) int64 {
@@ -148,8 +164,12 @@ func (f *FS) draftAttr(node uint64, a *fuse.Attr) error {
 	defer d.mu.Unlock()
 	a.Mode = syscall.S_IFREG | 0o600
 	a.Uid = d.uid
+	a.Ino = cmp.Or(d.inode, node)
+	if d.gone {
+		a.Nlink = 0
+	}
 	setSize(a, uint64(len(d.data)))
-	setTime(a, d.since)
+	setTime(a, d.used)
 	return nil
 }
 
@@ -163,7 +183,7 @@ func setTime(a *fuse.Attr, t time.Time) { a.SetTimes(&t, &t, &t) }
 // this one.
 func (f *FS) statFs(out *fuse.StatfsOut) error {
 	var st unix.Statfs_t
-	if err := unix.Statfs(f.stateDir, &st); err != nil {
+	if err := unix.Statfs(cmp.Or(f.stateDir, filepath.Dir(f.mountpoint)), &st); err != nil {
 		return err
 	}
 	scale := uint64(max(st.Bsize, 1))

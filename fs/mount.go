@@ -32,7 +32,14 @@ type Options struct {
 	DirMode, FileMode uint32
 	// ReadOnly refuses drafts with EROFS.
 	ReadOnly bool
-	// StateDir is the directory whose file system statfs(2) reports.
+	// MaxDrafts and MaxDraftBytes bound what the drafts of one user may take, in
+	// memory; what is over it gets EDQUOT. 0 stands for 1024 and 128 MiB.
+	MaxDrafts, MaxDraftBytes int
+	// DraftAge is how long a half waits for the other one after its last write or
+	// close. One that is open stays. 0 stands for 10 minutes.
+	DraftAge time.Duration
+	// StateDir is the directory whose file system statfs(2) reports; if it is
+	// empty, the mountpoint's parent.
 	StateDir string
 	// Device is the descriptor of a live mount on Mountpoint that an earlier
 	// process left (see FS.Detach), or 0. It is taken over if it can be; else it is closed and the
@@ -68,9 +75,10 @@ type FS struct {
 
 	kernel   *fuse.Server
 	line     *connection
+	courier  *courier
 	tasks    chan task
 	stop     context.CancelFunc
-	followed chan struct{} // closed when the courier has ended
+	followed chan struct{} // closed when nothing is delivered any more
 	ended    chan struct{} // closed when the kernel has ended the connection
 	unmount  sync.Once
 }
@@ -89,7 +97,11 @@ func Mount(o Options, ix *index.Index) (*FS, error) {
 	f = newFS(o, mountpoint, ix)
 	seq := ix.Seq()
 	f.load(seq)
+	if err := f.courier.start(); err != nil { // before the mount: nobody may wait for us while we fork
+		return nil, err
+	}
 	if err := f.attach(o.AllowOther); err != nil {
+		f.courier.stop()
 		return nil, fmt.Errorf("mount %s: %w", mountpoint, err)
 	}
 	f.start(seq)
@@ -103,22 +115,24 @@ func (f *FS) start(seq uint64) {
 	ctx, stop := context.WithCancel(context.Background())
 	f.stop = stop
 	go f.follow(ctx, seq, f.tasks)
-	go f.courier(ctx, f.tasks)
+	go f.carry(ctx, f.tasks)
 }
 
 func newFS(o Options, mountpoint string, ix *index.Index) *FS {
 	if o.Log == nil {
 		o.Log = slog.New(slog.NewTextHandler(io.Discard, nil))
 	}
-	return &FS{
+	f := &FS{
 		index: ix, mountpoint: mountpoint, stateDir: o.StateDir, log: o.Log,
 		owner:   fuse.Owner{Uid: o.UID, Gid: o.GID},
 		dirMode: cmp.Or(o.DirMode, 0o755), fileMode: cmp.Or(o.FileMode, 0o444), readOnly: o.ReadOnly,
 		started: time.Now(), epoch: newEpoch(),
-		tree: newTree(), drafts: newDrafts(), pages: newPages(o.Pages),
+		tree: newTree(), pages: newPages(o.Pages),
 		staged: &staged{}, renames: newRenames(),
-		tasks: make(chan task), followed: make(chan struct{}), ended: make(chan struct{}),
+		courier: newCourier(), tasks: make(chan task), followed: make(chan struct{}), ended: make(chan struct{}),
 	}
+	f.drafts = newDrafts(bounds{o.MaxDrafts, o.MaxDraftBytes, o.DraftAge}, f.hopeless)
+	return f
 }
 
 // load shows what was shown when all changes up to seq were delivered.
@@ -159,11 +173,9 @@ func (f *FS) serveFirst(device int) (err error) {
 	if err := f.serve(true); err != nil {
 		return err
 	}
-	var st unix.Stat_t
-	if err := retry(func() error { return unix.Stat(f.mountpoint, &st) }); err != nil {
+	if f.device, err = mountedDevice(f.mountpoint); err != nil {
 		return err
 	}
-	f.device = st.Dev
 	return f.remember()
 }
 
@@ -174,6 +186,12 @@ func (f *FS) serve(first bool) error {
 	}
 	go kernel.Serve()
 	return nil
+}
+
+// Drafts returns how many drafts there are and how many bytes they hold.
+func (f *FS) Drafts() (number, bytes int) {
+	t := f.drafts.total()
+	return t.number, t.bytes
 }
 
 // Done is closed when the kernel has ended the mount, by Unmount or by somebody
@@ -189,6 +207,7 @@ func (f *FS) Unmount() (err error) {
 	f.unmount.Do(func() {
 		f.stop()
 		<-f.followed
+		f.courier.stop()
 		f.drafts.stop()
 		err = errors.Join(unmount(f.mountpoint), forget(f.stateDir))
 		unix.Close(f.line.device)

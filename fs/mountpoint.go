@@ -8,6 +8,7 @@ import (
 	"syscall"
 
 	"github.com/moby/sys/mountinfo"
+	"golang.org/x/sys/unix"
 )
 
 // subtype shows as fuse.dmfs in mount tables.
@@ -62,10 +63,12 @@ func resolve(path string) (string, error) {
 }
 
 // recoverDead takes away mounts whose server has gone, as many as are stacked.
+// It asks by statfs(2), which always reaches the server: the kernel answers
+// stat(2) from its cache long after the server's death.
 func recoverDead(path string) error {
 	for {
-		_, err := os.Stat(path)
-		if !errors.Is(err, syscall.ENOTCONN) {
+		var st unix.Statfs_t
+		if err := unix.Statfs(path, &st); !errors.Is(err, syscall.ENOTCONN) {
 			break
 		}
 		if err := unmount(path); err != nil {

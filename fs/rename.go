@@ -47,17 +47,27 @@ func (f *FS) rename(in *fuse.RenameIn, from, to string) error {
 func (f *FS) renameDraft(d *draft, target string) error {
 	source := d.location()
 	name, err := trust.ParseName(strings.TrimSuffix(target, signatureSuffix))
-	if err != nil {
+	if err != nil || source == target {
 		return err
 	}
+	if _, ok := f.drafts.open(d.node); !ok { // also a settled draft must be there to be put back
+		return syscall.ESTALE
+	}
+	defer f.drafts.closed(d)
+	replaced := f.drafts.at(target)
 	f.drafts.move(d, target)
-	_, written := d.offer()
+	d.offer()
 	f.renames.begin(name)
 	defer f.renames.end(name)
-	seq, err := f.judge(d, written)
+	seq, err := f.judge(d, true)
 	if err != nil {
 		f.drafts.move(d, source)
 		return err
+	}
+	for _, old := range replaced {
+		if old.process == d.process {
+			f.drafts.drop(old)
+		}
 	}
 	if e, ok := f.index.Get(name); ok && seq != 0 && e.Seq == seq && e.Shown && target == name.String() {
 		f.tree.show(e)
@@ -73,12 +83,8 @@ func (f *FS) unlink(h *fuse.InHeader, base string) error {
 		return ErrUnsigned
 	}
 	path := joinPath(dir, base)
-	if f.staged.take(path, h.Pid) {
-		name, err := trust.ParseName(path)
-		if err == nil {
-			f.tree.hide(name)
-		}
-		return err
+	if seq, ok := f.staged.take(path, h.Pid); ok {
+		return f.unlinkStaged(path, seq)
 	}
 	if _, _, visible := f.visible(h.NodeId, base); visible {
 		return ErrUnsigned
@@ -91,11 +97,24 @@ func (f *FS) unlink(h *fuse.InHeader, base string) error {
 	return nil
 }
 
+// unlinkStaged is the kernel's side of a deletion.
+func (f *FS) unlinkStaged(path string, seq uint64) error {
+	name, err := trust.ParseName(path)
+	switch {
+	case err != nil:
+		return err
+	case f.shows(name, seq):
+		return errOvertaken
+	}
+	f.tree.hide(name)
+	return nil
+}
+
 // mkdir serves the courier; directories come from the policy and from names.
 func (f *FS) mkdir(in *fuse.MkdirIn, base string, out *fuse.EntryOut) error {
 	parent, ok := f.tree.path(in.NodeId)
 	path := joinPath(parent, base)
-	if !ok || !f.staged.take(path, in.Pid) {
+	if _, announced := f.staged.take(path, in.Pid); !ok || !announced {
 		return ErrUnsigned
 	}
 	number, ok := f.index.Dirs()[path]
@@ -110,7 +129,7 @@ func (f *FS) mkdir(in *fuse.MkdirIn, base string, out *fuse.EntryOut) error {
 func (f *FS) rmdir(h *fuse.InHeader, base string) error {
 	parent, ok := f.tree.path(h.NodeId)
 	path := joinPath(parent, base)
-	if !ok || !f.staged.take(path, h.Pid) {
+	if _, announced := f.staged.take(path, h.Pid); !ok || !announced {
 		return ErrUnsigned
 	}
 	f.tree.removeDir(path)

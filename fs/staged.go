@@ -28,11 +28,18 @@ func (s *staged) stage(thread uint32, e index.Entry) (token string) {
 	return s.token
 }
 
-// announce announces an unlink or a mkdir of a path.
-func (s *staged) announce(thread uint32, path string) {
+// announce announces an unlink of a path for the change seq, or a mkdir or rmdir.
+func (s *staged) announce(thread uint32, path string, seq uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.thread, s.path, s.token = thread, path, ""
+	s.thread, s.path, s.token, s.entry = thread, path, "", index.Entry{Seq: seq}
+}
+
+// holds reports whether a version is staged that has the inode.
+func (s *staged) holds(inode uint64) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.token != "" && !s.renamed && s.entry.Inode == inode
 }
 
 // find returns the version staged under a token.
@@ -54,15 +61,15 @@ func (s *staged) rename(token string, thread uint32) (index.Entry, bool) {
 	return e, ok
 }
 
-// take reports whether the request was announced, once.
-func (s *staged) take(path string, thread uint32) bool {
+// take reports whether the request was announced, once, and for which change.
+func (s *staged) take(path string, thread uint32) (seq uint64, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.path == "" || s.path != path || s.thread != thread {
-		return false
+		return 0, false
 	}
 	s.path = ""
-	return true
+	return s.entry.Seq, true
 }
 
 // renames keeps the follower away from a name while a writer's rename onto it

@@ -38,6 +38,7 @@ func (f *FS) Detach() (err error) {
 	f.unmount.Do(func() {
 		f.stop()
 		<-f.followed
+		f.courier.stop()
 		f.drafts.stop()
 		err = f.line.silence()
 	})
@@ -91,7 +92,11 @@ func takeOver(o Options, ix *index.Index) (*FS, error) {
 	seq := ix.LastDelivered()
 	f.load(seq)
 	f.pinOpen()
+	if err := f.courier.start(); err != nil {
+		return nil, err
+	}
 	if err := errors.Join(f.serve(false), f.line.resend()); err != nil {
+		f.courier.stop()
 		return nil, fmt.Errorf("take over %s: %w", m.Mountpoint, err)
 	}
 	f.start(seq)

@@ -20,7 +20,7 @@ func (f *FS) judge(d *draft, written bool) (uint64, error) {
 	path := d.location()
 	seq, err := f.complete(d, path, written)
 	if err != nil {
-		f.refuse(strings.TrimSuffix(path, signatureSuffix), d, err)
+		f.refuse(path, d, err)
 	}
 	return seq, err
 }
@@ -44,26 +44,27 @@ func (f *FS) complete(d *draft, path string, written bool) (uint64, error) {
 // drafts of its name, then in what is already held (a file signed anew).
 func (f *FS) judgeSignature(name trust.Name, d *draft) (uint64, error) {
 	signature := d.freeze()
-	if len(signature) == 0 {
+	if len(signature.bytes) == 0 {
 		return 0, nil
 	}
-	deleted, err := f.examine(name, signature)
+	deleted, err := f.examine(name, signature.bytes)
 	if err != nil {
-		f.drafts.settle(d)
+		f.drafts.settle(signature)
 		return 0, err
 	}
 	if deleted {
-		return f.accept(trust.NewClaim(name, signature, []byte{}), d)
+		return f.accept(trust.NewClaim(name, signature.bytes, []byte{}), signature)
 	}
 	contents := f.drafts.at(name.String())
 	for _, c := range contents {
-		seq, err := f.accept(trust.NewClaim(name, signature, c.freeze()), d, c)
+		content := c.freeze()
+		seq, err := f.accept(trust.NewClaim(name, signature.bytes, content.bytes), signature, content)
 		if !errors.Is(err, trust.ErrMismatch) {
 			return seq, err
 		}
 	}
 	if held, ok := f.index.Get(name); ok && held.Shown {
-		seq, err := f.accept(trust.NewHead(name, signature, held.Record.Digest()), d)
+		seq, err := f.accept(trust.NewHead(name, signature.bytes, held.Record.Digest()), signature)
 		if !errors.Is(err, trust.ErrMismatch) {
 			return seq, err
 		}
@@ -93,10 +94,10 @@ func (f *FS) judgeContent(name trust.Name, d *draft, written bool) (uint64, erro
 	content := d.freeze()
 	for _, s := range signatures {
 		signature := s.freeze()
-		if len(signature) == 0 {
+		if len(signature.bytes) == 0 {
 			continue
 		}
-		seq, err := f.accept(trust.NewClaim(name, signature, content), s, d)
+		seq, err := f.accept(trust.NewClaim(name, signature.bytes, content.bytes), signature, content)
 		if !errors.Is(err, trust.ErrMismatch) {
 			return seq, err
 		}
@@ -109,7 +110,8 @@ func (f *FS) judgeContent(name trust.Name, d *draft, written bool) (uint64, erro
 
 // blame decides what it means that a half matches none of the others: nothing,
 // while one of them may belong to another pair on its way. Each half is blamed
-// once and then goes on waiting, so that a corrected other half still completes it.
+// once and then goes on waiting, so that a corrected other half still completes it. An empty
+// one says nothing: its writer got no further than to open it.
 func blame(d *draft, others []*draft) error {
 	var found bool
 	for _, o := range others {
@@ -132,12 +134,12 @@ func blame(d *draft, others []*draft) error {
 // accept proposes a claim to the index and settles the halves that it is made
 // of. A signature that no content can help any more is settled too; one that
 // merely does not sign this content goes on waiting.
-func (f *FS) accept(c trust.Claim, signature *draft, content ...*draft) (uint64, error) {
+func (f *FS) accept(c trust.Claim, signature half, content ...half) (uint64, error) {
 	seq, err := f.propose(c)
 	switch {
 	case err == nil:
-		for _, d := range content {
-			f.drafts.settle(d)
+		for _, c := range content {
+			f.drafts.settle(c)
 		}
 		f.drafts.settle(signature)
 	case !errors.Is(err, trust.ErrMismatch) && Errno(err) != syscall.EIO:
@@ -158,8 +160,17 @@ func (f *FS) propose(c trust.Claim) (uint64, error) {
 	return outcomes[0].Seq, outcomes[0].Err
 }
 
-// refuse keeps the reason where people look for it.
-func (f *FS) refuse(name string, d *draft, err error) {
+// hopeless reports whether nothing with that path can become a record, as the
+// temporary names of tools.
+func (f *FS) hopeless(path string) bool {
+	name, err := trust.ParseName(strings.TrimSuffix(path, signatureSuffix))
+	return err != nil || !f.index.Policy().Admits(name)
+}
+
+// refuse keeps the reason where people look for it: with the name, whichever
+// half it was.
+func (f *FS) refuse(path string, d *draft, err error) {
+	name := strings.TrimSuffix(path, signatureSuffix)
 	refused := index.Refused{Name: name, Origin: Origin, Reason: err.Error(), Err: err, At: time.Now()}
 	var r *trust.Refusal
 	if errors.As(err, &r) {

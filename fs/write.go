@@ -18,11 +18,11 @@ func (f *FS) create(in *fuse.CreateIn, base string, out *fuse.CreateOut) error {
 	if err != nil {
 		return err
 	}
-	d, err := f.drafts.add(path, processOf(in.Pid), in.Uid, nil, true)
-	if err != nil {
+	d := &draft{path: path, process: processOf(in.Pid), uid: in.Uid, empty: true}
+	if err := f.drafts.add(d, true); err != nil {
+		f.refuse(path, d, err)
 		return err
 	}
-	f.drafts.opened(d)
 	out.OpenFlags = fuse.FOPEN_DIRECT_IO
 	return f.entry(d.node, 0, &out.EntryOut)
 }
@@ -63,6 +63,9 @@ func (f *FS) redirect(thread, uid uint32, node uint64, truncate bool) error {
 	if err != nil {
 		return err
 	}
+	d.mu.Lock()
+	d.inode = node
+	d.mu.Unlock()
 	f.drafts.setMark(thread, path, d)
 	return syscall.ESTALE
 }
@@ -80,7 +83,12 @@ func (f *FS) draftFor(thread, uid uint32, path string, truncate bool) (*draft, e
 			return nil, err
 		}
 	}
-	return f.drafts.add(path, processOf(thread), uid, base, false)
+	d := &draft{path: path, process: processOf(thread), uid: uid, data: base}
+	err := f.drafts.add(d, false)
+	if err != nil {
+		f.refuse(path, d, err)
+	}
+	return d, err
 }
 
 // shownBytes returns a copy of what is visible under a path.
@@ -101,24 +109,24 @@ func (f *FS) shownBytes(path string) ([]byte, error) {
 }
 
 func (f *FS) openDraft(in *fuse.OpenIn, out *fuse.OpenOut) error {
-	d, ok := f.drafts.get(in.NodeId)
-	switch {
-	case !ok:
-		return syscall.ESTALE
-	case !writes(in.Flags):
+	if !writes(in.Flags) {
 		return syscall.EACCES
+	}
+	d, ok := f.drafts.open(in.NodeId)
+	if !ok {
+		return syscall.ESTALE
 	}
 	f.drafts.clearMark(in.Pid)
 	if in.Flags&syscall.O_TRUNC != 0 {
 		f.empty(d)
 	}
-	f.drafts.opened(d)
 	out.OpenFlags = fuse.FOPEN_DIRECT_IO
 	return nil
 }
 
 func (f *FS) empty(d *draft) {
-	f.drafts.giveBack(d.truncate())
+	d.truncate()
+	f.drafts.shrunk(d, 0)
 	f.drafts.revive(d)
 }
 
@@ -146,9 +154,7 @@ func (f *FS) write(node, offset uint64, data []byte) (uint32, error) {
 	if err := f.reserve(d, end); err != nil {
 		return 0, err
 	}
-	d.mu.Lock()
 	d.write(data, int(offset))
-	d.mu.Unlock()
 	f.drafts.revive(d)
 	return uint32(len(data)), nil
 }
@@ -160,7 +166,7 @@ func (f *FS) reserve(d *draft, size uint64) error {
 		err = f.drafts.reserve(d, int(size))
 	}
 	if err != nil {
-		f.refuse(strings.TrimSuffix(d.location(), signatureSuffix), d, err)
+		f.refuse(d.location(), d, err)
 	}
 	return err
 }
@@ -199,11 +205,8 @@ func (f *FS) resize(node uint64, thread uint32, size uint64) error {
 	if err := f.reserve(d, size); err != nil {
 		return err
 	}
-	d.mu.Lock()
-	freed := max(len(d.data)-int(size), 0)
 	d.resize(int(size))
-	d.mu.Unlock()
-	f.drafts.giveBack(freed)
+	f.drafts.shrunk(d, int(size))
 	f.drafts.revive(d)
 	return nil
 }
@@ -235,5 +238,9 @@ func (f *FS) flush(node uint64) error {
 	if err != nil || seq == 0 {
 		return err
 	}
-	return f.delivered(seq)
+	if err := f.delivered(seq); err != nil {
+		f.log.Warn("a close failed although its record is on disk", "seq", seq, "err", err)
+		return err
+	}
+	return nil
 }

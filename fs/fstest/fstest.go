@@ -8,9 +8,11 @@ package fstest
 import (
 	"bytes"
 	"context"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 
@@ -32,7 +34,7 @@ type Node struct {
 }
 
 // patience is how long a command line may take before the test fails.
-const patience = 30 * time.Second
+const patience = 20 * time.Second
 
 // Need skips the test where FUSE is missing, which never happens in CI.
 func Need(t testing.TB) {
@@ -46,9 +48,45 @@ func Need(t testing.TB) {
 	t.Skip("SKIPPED: /dev/fuse is missing, the mount is not tested")
 }
 
+// Program returns the path of the first of the programs that is installed. The
+// test is skipped where none is, which never happens in CI.
+func Program(t testing.TB, candidates ...string) string {
+	t.Helper()
+	for _, c := range candidates {
+		if path, err := exec.LookPath(c); err == nil {
+			return path
+		}
+	}
+	if os.Getenv("CI") != "" {
+		t.Fatalf("none of %v is installed", candidates)
+	}
+	t.Skipf("SKIPPED: none of %v is installed", candidates)
+	return ""
+}
+
+// Eventually waits for a condition.
+func Eventually(t testing.TB, what string, holds func() bool) {
+	t.Helper()
+	again := time.NewTicker(5 * time.Millisecond)
+	defer again.Stop()
+	for late := time.After(patience); !holds(); {
+		select {
+		case <-again.C:
+		case <-late:
+			t.Fatalf("not within %v: %s", patience, what)
+		}
+	}
+}
+
 // Mount mounts a new index under a policy that declares names, and takes it
 // away and checks the index when the test ends.
 func Mount(t testing.TB, names ...string) *Node {
+	t.Helper()
+	return MountWith(t, fs.Options{}, names...)
+}
+
+// MountWith does the same with options, of which it sets the places.
+func MountWith(t testing.TB, o fs.Options, names ...string) *Node {
 	t.Helper()
 	Need(t)
 	signer := trusttest.Signer(1)
@@ -57,12 +95,9 @@ func Mount(t testing.TB, names ...string) *Node {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f, err := fs.Mount(fs.Options{
-		Mountpoint: filepath.Join(t.TempDir(), "mnt"),
-		StateDir:   work,
-		AllowOther: os.Getuid() == 0,
-		Pages:      map[string]func() ([]byte, error){"status.json": func() ([]byte, error) { return []byte("{}\n"), nil }},
-	}, ix)
+	o.Mountpoint, o.StateDir, o.AllowOther = filepath.Join(t.TempDir(), "mnt"), work, os.Getuid() == 0
+	o.Pages = map[string]func() ([]byte, error){"status.json": func() ([]byte, error) { return []byte("{}\n"), nil }}
+	f, err := fs.Mount(o, ix)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -101,21 +136,30 @@ func (n *Node) Pair(name string, content []byte, version int64) (file, signature
 // Remote applies a record as if another node had sent it.
 func (n *Node) Remote(name string, content []byte, version int64) {
 	n.t.Helper()
-	r := trusttest.Record(n.t, n.Index.Policy(), n.Signer, name, content, trust.Version(version*1e9))
-	n.apply(r)
+	n.Apply(n.Record(name, content, version))
+}
+
+// Record signs a content as another node's user would.
+func (n *Node) Record(name string, content []byte, version int64) trust.Record {
+	n.t.Helper()
+	return trusttest.Record(n.t, n.Index.Policy(), n.Signer, name, content, trust.Version(version*1e9))
 }
 
 // RemoteDelete applies a tombstone likewise.
 func (n *Node) RemoteDelete(name string, version int64) {
 	n.t.Helper()
-	n.apply(trusttest.Tombstone(n.t, n.Index.Policy(), n.Signer, name, trust.Version(version*1e9)))
+	n.Apply(trusttest.Tombstone(n.t, n.Index.Policy(), n.Signer, name, trust.Version(version*1e9)))
 }
 
-func (n *Node) apply(r trust.Record) {
+// Apply applies records in one transaction as if another node had sent them.
+func (n *Node) Apply(records ...trust.Record) {
 	n.t.Helper()
-	out, err := n.Index.Apply("peer", r)
-	if err != nil || out[0].Err != nil {
-		n.t.Fatalf("apply: %v %v", err, out)
+	outcomes, err := n.Index.Apply("peer", records...)
+	for _, o := range outcomes {
+		err = errors.Join(err, o.Err)
+	}
+	if err != nil {
+		n.t.Fatalf("apply: %v", err)
 	}
 }
 
@@ -123,16 +167,24 @@ func (n *Node) apply(r trust.Record) {
 // as working directory, and returns what it printed and whether it succeeded.
 func (n *Node) Shell(line string) (output string, ok bool) {
 	n.t.Helper()
+	return n.Run("sh", "-c", line)
+}
+
+// Run runs a program likewise.
+func (n *Node) Run(program string, args ...string) (output string, ok bool) {
+	n.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "sh", "-c", line)
+	cmd := exec.CommandContext(ctx, program, args...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // what it started ends with it
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.Dir = n.Work
 	cmd.Env = append(os.Environ(), "M="+n.Dir, "LC_ALL=C")
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	err := cmd.Run()
 	if ctx.Err() != nil {
-		n.t.Fatalf("%s: no end after %v: %s", line, patience, &out)
+		n.t.Fatalf("%s %q: no end after %v: %s", program, args, patience, &out)
 	}
 	return out.String(), err == nil
 }

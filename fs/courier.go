@@ -1,0 +1,244 @@
+package fs
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"runtime"
+	"sync"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// A courier does what is done through our own mount: the renames, unlinks and
+// directories of deliveries. It is a process of its own, this program again as
+// "dmfs courier", since a thread that waits for the answer to its request
+// cannot be killed: in the server's process it would wait for an answer that a
+// killed server never gives, keep the process from ending, and so keep systemd,
+// which holds a copy of the connection, from starting the successor that would
+// answer. The courier has no copy. It ends when its socket does.
+type courier struct {
+	mu     sync.Mutex
+	socket int // -1: not running
+	thread uint32
+	ended  chan struct{} // closed when the process was reaped
+}
+
+// An errand is one request to the courier, and a report is its answer.
+type errand struct {
+	Mount  string `json:"mount"`
+	Device uint64 `json:"device"` // st_dev of the mount: nothing else may be changed
+	Do     string `json:"do"`
+	From   string `json:"from,omitempty"`
+	Path   string `json:"path"`
+}
+
+type report struct {
+	Thread uint32        `json:"thread,omitempty"` // in the first report: who will call
+	Errno  syscall.Errno `json:"errno"`
+}
+
+// Errands.
+const (
+	doRename = "rename"
+	doUnlink = "unlink"
+	doMkdir  = "mkdir"
+	doRmdir  = "rmdir"
+)
+
+// maxErrand bounds one message on the socket, in bytes.
+const maxErrand = 16 << 10
+
+// courierSocket is the descriptor under which the courier finds its socket.
+const courierSocket = 3
+
+func newCourier() *courier { return &courier{socket: -1} }
+
+// start runs the process and waits until it is there.
+func (c *courier) start() error {
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	theirs := os.NewFile(uintptr(pair[1]), "courier")
+	defer theirs.Close()
+	cmd := &exec.Cmd{
+		Path: "/proc/self/exe", Args: []string{"dmfs", "courier"},
+		ExtraFiles: []*os.File{theirs},
+		Stdin:      os.Stdin, Stdout: os.Stderr, Stderr: os.Stderr,
+		SysProcAttr: &syscall.SysProcAttr{Setpgid: true}, // a terminal's Ctrl-C is for the server
+	}
+	if err := cmd.Start(); err != nil {
+		unix.Close(pair[0])
+		return fmt.Errorf("start the courier: %w", err)
+	}
+	c.socket, c.ended = pair[0], make(chan struct{})
+	go func(ended chan struct{}) {
+		defer close(ended)
+		_ = cmd.Wait() // how it ended says nothing: that it did is seen on the socket
+	}(c.ended)
+	first, err := c.listen()
+	if err != nil {
+		return fmt.Errorf("the courier did not start: %w", err)
+	}
+	c.thread = first.Thread
+	return nil
+}
+
+// ensure starts the process unless it runs.
+func (c *courier) ensure() error {
+	if c.socket >= 0 {
+		return nil
+	}
+	return c.start()
+}
+
+// stop ends the process and returns when it is no more.
+func (c *courier) stop() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.socket < 0 {
+		return
+	}
+	unix.Close(c.socket)
+	c.socket = -1
+	<-c.ended
+}
+
+// run has an errand done. announce makes it, knowing which thread will come. A
+// courier that somebody killed is replaced, once.
+func (c *courier) run(announce func(thread uint32) errand) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for range 2 {
+		if err := c.ensure(); err != nil {
+			return err
+		}
+		r, err := c.ask(announce(c.thread))
+		if err == nil {
+			return orNil(r.Errno)
+		}
+		unix.Close(c.socket)
+		c.socket = -1
+	}
+	return errors.New("the courier keeps ending")
+}
+
+func orNil(code syscall.Errno) error {
+	if code == 0 {
+		return nil
+	}
+	return code
+}
+
+func (c *courier) ask(e errand) (report, error) {
+	text, err := json.Marshal(e)
+	if err != nil {
+		return report{}, err
+	}
+	if err := retry(func() error { return unix.Sendto(c.socket, text, unix.MSG_NOSIGNAL, nil) }); err != nil {
+		return report{}, err
+	}
+	return c.listen()
+}
+
+func (c *courier) listen() (report, error) {
+	var r report
+	text, err := receive(c.socket)
+	if err != nil {
+		return r, err
+	}
+	return r, json.Unmarshal(text, &r)
+}
+
+// receive reads one message; none is the end.
+func receive(socket int) ([]byte, error) {
+	buf := make([]byte, maxErrand)
+	var n int
+	err := retry(func() (err error) {
+		n, err = unix.Read(socket, buf)
+		return err
+	})
+	switch {
+	case err != nil:
+		return nil, err
+	case n == 0:
+		return nil, os.ErrClosed
+	}
+	return buf[:n], nil
+}
+
+// RunCourier is the courier's side, the whole of "dmfs courier": it runs errands
+// until the server closes the socket. Signals to stop are the server's.
+func RunCourier() error {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	signal.Ignore(unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGUSR2)
+	unix.CloseOnExec(courierSocket)
+	answer := report{Thread: uint32(unix.Gettid())}
+	for {
+		text, err := json.Marshal(answer)
+		if err != nil {
+			return err
+		}
+		if err := retry(func() error { return unix.Sendto(courierSocket, text, unix.MSG_NOSIGNAL, nil) }); err != nil {
+			return nil // the server has gone meanwhile
+		}
+		if text, err = receive(courierSocket); err != nil {
+			return nil
+		}
+		var e errand
+		if err := json.Unmarshal(text, &e); err != nil {
+			return err
+		}
+		answer = report{Errno: e.run()}
+	}
+}
+
+// run does the errand with plain system calls, and tells how they ended.
+func (e errand) run() syscall.Errno {
+	err := e.inMount(func(root int) error {
+		switch e.Do {
+		case doRename:
+			return unix.Renameat(root, e.From, root, e.Path)
+		case doUnlink:
+			return unix.Unlinkat(root, e.Path, 0)
+		case doMkdir:
+			return unix.Mkdirat(root, e.Path, 0o755)
+		case doRmdir:
+			return unix.Unlinkat(root, e.Path, unix.AT_REMOVEDIR)
+		}
+		return unix.ENOSYS
+	})
+	var code syscall.Errno
+	if err != nil && !errors.As(err, &code) {
+		code = unix.EIO
+	}
+	return code
+}
+
+// inMount opens the root of the mount and of nothing else that may have come
+// into its place. Path descriptors are invisible to the server.
+func (e errand) inMount(do func(root int) error) error {
+	var root int
+	err := retry(func() (err error) {
+		root, err = unix.Open(e.Mount, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	defer unix.Close(root)
+	var st unix.Stat_t
+	if err := unix.Fstat(root, &st); err != nil {
+		return err
+	}
+	if st.Dev != e.Device {
+		return unix.ENODEV
+	}
+	return retry(func() error { return do(root) })
+}
