@@ -20,6 +20,7 @@ type Config struct {
 	Mountpoint string // may be empty for a user without $XDG_RUNTIME_DIR
 	StateDir   string
 	LogLevel   slog.Level
+	Mount      MountOptions
 
 	Listen       []string // multiaddrs
 	Bootstrap    []string // multiaddrs that end in /p2p/ID

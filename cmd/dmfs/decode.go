@@ -22,6 +22,8 @@ var known = map[string][]string{
 	"mountpoint": nil, "state_dir": nil, "log_level": nil,
 	"cluster": {"listen", "bootstrap_peers", "identity_key", "push_pull_interval"},
 	"network": {"id"},
+	"mount":   {"uid", "gid", "dir_mode", "file_mode", "read_only"},
+	"drafts":  {"max", "max_bytes", "max_age"},
 	"files":   nil,
 }
 
@@ -38,7 +40,7 @@ func readConfig(path string) (*Config, error) {
 		return nil, err
 	}
 	c := &Config{Path: path}
-	for _, step := range []func(*Config) error{d.unknown, d.places, d.level, d.network, d.files, d.cluster, d.policy} {
+	for _, step := range []func(*Config) error{d.unknown, d.places, d.level, d.mount, d.drafts, d.network, d.files, d.cluster, d.policy} {
 		if err := step(c); err != nil {
 			return nil, err
 		}
@@ -201,7 +203,7 @@ func (d *document) cluster(c *Config) (err error) {
 	if !filepath.IsAbs(c.IdentityKey) { // it is state, not configuration
 		c.IdentityKey = filepath.Join(c.StateDir, c.IdentityKey)
 	}
-	c.SyncInterval, err = d.interval()
+	c.SyncInterval, err = d.span(defaultSyncInterval, 100*time.Millisecond, 24*time.Hour, "cluster", "push_pull_interval")
 	return err
 }
 
@@ -247,23 +249,6 @@ func checkTransport(addr multiaddr.Multiaddr, hint string) error {
 		}
 	}
 	return &failure{err: errors.New("neither tcp nor quic-v1"), hint: hint}
-}
-
-func (d *document) interval() (time.Duration, error) {
-	const least, most = 100 * time.Millisecond, 24 * time.Hour
-	text, err := d.string("cluster", "push_pull_interval")
-	if err != nil {
-		return 0, err
-	}
-	if text == "" {
-		return defaultSyncInterval, nil
-	}
-	interval, err := time.ParseDuration(text)
-	if err != nil || interval < least || interval > most {
-		return 0, d.refuse(d.line("cluster", "push_pull_interval"), `write it like "30s", between "100ms" and "24h"`,
-			"push_pull_interval %q is no usable duration", text)
-	}
-	return interval, nil
 }
 
 // policy makes the policy; when the rules contradict each other it looks for

@@ -46,14 +46,30 @@ func (n *node) mayRestart() (ending, bool) {
 	}
 	path, err := program()
 	if err == nil {
-		_, err = readConfig(n.cfg.Path)
+		_, err = n.readUnchanged()
 	}
 	if err != nil {
-		n.log.Error("not started anew", "err", err)
+		n.log.Error("not started anew", "err", err, "hint", hintOf(err))
 		return ending{}, false
 	}
 	n.log.Info("starting anew", "program", path)
 	return ending{program: path}, true
+}
+
+// readUnchanged reads the configuration, and refuses one that the live mount
+// cannot follow.
+func (n *node) readUnchanged() (*Config, error) {
+	cfg, err := readConfig(n.cfg.Path)
+	if err != nil {
+		return nil, err
+	}
+	if err := n.prevail(cfg); err != nil {
+		return nil, err
+	}
+	if cfg.Mount.looks() != n.cfg.Mount.looks() || cfg.Mountpoint != n.cfg.Mountpoint {
+		return nil, fail(exitFailed, "stop the node and start it", "mountpoint or [mount] have changed, which needs another mount")
+	}
+	return cfg, nil
 }
 
 // stop ends the network, the mount and the index, in this order, so that what
@@ -73,13 +89,16 @@ func (n *node) stop(e ending) error {
 	if err = errors.Join(err, n.index.Close()); err != nil || e.program == "" {
 		return err
 	}
-	return again(e.program, device)
+	return again(e.program, device, n.cfg.Mount.looks())
 }
 
 // reload takes a changed configuration, or keeps the old one when the new one
 // is broken.
 func (n *node) reload(ctx context.Context) {
 	cfg, err := readConfig(n.cfg.Path)
+	if err == nil {
+		err = n.prevail(cfg)
+	}
 	if err == nil {
 		err = n.index.SetPolicy(cfg.Policy)
 	}
@@ -97,11 +116,13 @@ func (n *node) reload(ctx context.Context) {
 
 // adopt makes cfg the node's, except for what only a start can change.
 func (n *node) adopt(ctx context.Context, cfg *Config) {
-	if cfg.StateDir != n.cfg.StateDir || cfg.IdentityKey != n.cfg.IdentityKey {
-		n.log.Warn("another state_dir or identity_key takes effect at the next start")
-	}
-	cfg.Mountpoint, cfg.StateDir, cfg.IdentityKey = n.cfg.Mountpoint, n.cfg.StateDir, n.cfg.IdentityKey
 	old := n.cfg
+	changed := cfg.StateDir != old.StateDir || cfg.IdentityKey != old.IdentityKey
+	cfg.StateDir, cfg.IdentityKey = old.StateDir, old.IdentityKey
+	if changed || cfg.Mountpoint != old.Mountpoint || cfg.Mount != old.Mount {
+		n.log.Warn("mountpoint, state_dir, identity_key, [mount] and [drafts] are taken at the next start only")
+	}
+	cfg.Mountpoint, cfg.Mount = old.Mountpoint, old.Mount
 	n.cfg = cfg
 	if reflect.DeepEqual(reach(old), reach(cfg)) {
 		return

@@ -2,9 +2,6 @@ package main
 
 import (
 	"fmt"
-	"io/fs"
-	"path/filepath"
-	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -15,7 +12,11 @@ func listCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "list",
 		Usage: "list the files in the mount with signer, signed time and size",
-		Description: `Exit codes: 0 done, 1 failed, 2 wrong command line or configuration, 4 no node
+		Description: `Formats .dmfs/files.json of the mount, which also knows the names that were
+deleted or are withheld. --json prints a list of objects with its fields: name,
+signer, signed_at, size, digest, expires, origin, since, seq, state.
+
+Exit codes: 0 done, 1 failed, 2 wrong command line or configuration, 4 no node
 is mounted there.`,
 		Flags: append(mountFlags(), jsonFlag()),
 		Action: func(c *cli.Context) error {
@@ -38,52 +39,16 @@ is mounted there.`,
 	}
 }
 
-// listed is one file of `file list --json` and `status NAME --json`.
-type listed struct {
-	Name     string    `json:"name"`
-	Signer   string    `json:"signer"` // raw base64
-	SignedAt time.Time `json:"signed_at"`
-	Size     int64     `json:"size"` // bytes
-	Digest   string    `json:"digest"`
-	Expires  string    `json:"expires,omitempty"` // RFC 3339
-	State    string    `json:"state"`
-}
-
+// list returns the files that the mount shows.
 func (m *mounted) list() ([]listed, error) {
-	files := []listed{}
-	err := filepath.WalkDir(m.dir, func(path string, entry fs.DirEntry, err error) error {
-		if err != nil {
-			return err
+	files, err := m.files()
+	shown := []listed{}
+	for _, f := range files {
+		if f.State == stateValid {
+			shown = append(shown, f)
 		}
-		if entry.IsDir() && strings.HasPrefix(entry.Name(), ".dmfs") && path != m.dir {
-			return fs.SkipDir
-		}
-		if entry.IsDir() || strings.HasSuffix(path, ".sig") {
-			return nil
-		}
-		info, err := entry.Info()
-		if err != nil {
-			return nil // it went away meanwhile
-		}
-		name, err := filepath.Rel(m.dir, path)
-		files = append(files, m.file(name, info))
-		return err
-	})
-	return files, err
-}
-
-func (m *mounted) file(name string, info fs.FileInfo) listed {
-	return listed{
-		Name: name, Signer: m.attribute(name, "signer"), SignedAt: info.ModTime().UTC(), Size: info.Size(),
-		Digest: m.attribute(name, "digest"), Expires: m.expiry(name), State: m.attribute(name, "state"),
 	}
-}
-
-func (m *mounted) expiry(name string) string {
-	if text := m.attribute(name, "expires"); text != "never" {
-		return text
-	}
-	return ""
+	return shown, err
 }
 
 func printFiles(c *cli.Context, files []listed) error {

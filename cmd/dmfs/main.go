@@ -13,6 +13,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"syscall"
 	"time"
 
@@ -29,14 +30,20 @@ func main() {
 	os.Exit(run(ctx, os.Args, os.Stdout, os.Stderr))
 }
 
-// run executes one command line and returns the exit code. It is the only
-// place that prints errors.
+// run executes one command line and returns the exit code.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	app := newApp(stdout, stderr)
-	err := app.RunContext(ctx, permute(app.Commands, args))
-	if err == nil {
-		return exitOK
+	if filepath.Base(args[0]) == helperName {
+		return runHelper(ctx, args[1:], stdout, stderr)
 	}
+	app := newApp(stdout, stderr)
+	if err := app.RunContext(ctx, permute(app.Commands, args)); err != nil {
+		return printError(stderr, err)
+	}
+	return exitOK
+}
+
+// printError is the only place that prints errors. It returns the exit code.
+func printError(stderr io.Writer, err error) int {
 	fmt.Fprintf(stderr, "dmfs: %s\n", oneLine(err.Error()))
 	if hint := hintOf(err); hint != "" {
 		fmt.Fprintf(stderr, "hint: %s\n", oneLine(hint))
@@ -55,7 +62,7 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 		ErrWriter:       stderr,
 		Commands: []*cli.Command{
 			mountCommand(), demoCommand(), generateCommand(), peerCommand(),
-			fileCommand(), statusCommand(), restartCommand(), versionCommand(),
+			fileCommand(), statusCommand(), restartCommand(), versionCommand(), courierCommand(),
 		},
 		Action:         refuseArguments,
 		OnUsageError:   usageError,

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/urfave/cli/v2"
-	"golang.org/x/sys/unix"
 )
 
 // mounted is a mount as its users see it: commands that talk to a node read
@@ -57,12 +56,25 @@ func mountDir(c *cli.Context) (string, error) {
 
 // refresh reads the status page again.
 func (m *mounted) refresh() error {
-	f, err := os.Open(filepath.Join(m.dir, ".dmfs", "status.json"))
+	m.page = page{}
+	return m.read("status.json", &m.page)
+}
+
+// files reads what the node says of each name.
+func (m *mounted) files() ([]listed, error) {
+	var list fileList
+	err := m.read("files.json", &list)
+	return list.Files, err
+}
+
+// read reads one page of .dmfs.
+func (m *mounted) read(name string, into any) error {
+	f, err := os.Open(filepath.Join(m.dir, ".dmfs", name))
 	if err != nil {
 		return m.absent(err)
 	}
 	defer f.Close()
-	if m.page, err = decodePage(f); err != nil {
+	if err := decodePage(f, into); err != nil {
 		return m.absent(err)
 	}
 	return nil
@@ -87,17 +99,6 @@ func (m *mounted) refusal(name string, since time.Time) (pageRefused, bool) {
 		}
 	}
 	return pageRefused{}, false
-}
-
-// attribute reads the extended attribute user.dmfs.<key> of name, "" when it
-// has none.
-func (m *mounted) attribute(name, key string) string {
-	value := make([]byte, 4096)
-	n, err := unix.Getxattr(filepath.Join(m.dir, name), "user.dmfs."+key, value)
-	if err != nil {
-		return ""
-	}
-	return string(value[:n])
 }
 
 // isRefusal says whether err is a verdict on a file rather than trouble.

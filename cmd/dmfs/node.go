@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"math/rand/v2"
 	"os"
@@ -31,71 +30,111 @@ default; then connects to the other nodes. The files of the last run are
 readable at once, with or without a network. Logs to standard error; tells
 systemd (Type=notify) when the mount is there.
 
+Options of -o, as mount(8) has them: ro, rw, allow_other, uid=, gid=, umask=,
+dir_mode=, file_mode=; they go before [mount] of the configuration. nosuid, nodev
+and noexec always hold; those for fstab(5) are accepted and do nothing.
+
 SIGTERM and SIGINT unmount; a second one, half a second later or more, ends the
 process at once. SIGHUP reads the configuration again; a broken one is logged
 and the old one stays. SIGUSR2 executes the program anew, an upgraded one too,
 under the live mount: nobody who uses the mount notices (see dmfs restart).
 
-Exit codes: 0 unmounted on request, 1 failed, 2 wrong command line or
-configuration.`,
+Under the name mount.dmfs the program is a helper of mount(8), which runs this
+command in the background: see mount.dmfs --help.
+
+Exit codes: 0 unmounted on request, by a signal or by umount; 1 failed, also
+when the mountpoint, the state directory or /dev/fuse cannot be used; 2 wrong
+command line or configuration.`,
 		Flags: []cli.Flag{
 			configFlag(),
+			&cli.StringSliceFlag{Name: "o", Usage: "mount with `OPTIONS`, a list with commas"},
 			&cli.BoolFlag{Name: "keep-mount", Usage: "leave the mount to systemd's descriptor store at SIGTERM, for the next start to take over; the unit that says so must unmount at its end"},
+			logFlag(),
 		},
 		Action: runMount,
 	}
 }
 
+// runMount is one node from start to end. A live mount that it was handed and
+// cannot serve is given up.
 func runMount(c *cli.Context) error {
+	l, n := inherit(), &node{waiting: waiting(), keep: c.Bool("keep-mount")}
+	err := n.configure(c)
+	if err == nil {
+		err = n.run(c.Context, &l)
+	}
+	if err != nil {
+		return errors.Join(err, l.giveUp(n.mountpoint))
+	}
+	return nil
+}
+
+// configure reads the command line and the configuration.
+func (n *node) configure(c *cli.Context) (err error) {
 	if err := takes(c, 0, 1); err != nil {
 		return err
 	}
+	if dir := c.Args().First(); dir != "" {
+		if n.mountpoint, err = filepath.Abs(dir); err != nil {
+			return err
+		}
+	}
+	n.options = c.StringSlice("o")
 	cfg, err := loadConfig(c)
 	if err != nil {
 		return err
 	}
-	if dir := c.Args().First(); dir != "" {
-		if cfg.Mountpoint, err = filepath.Abs(dir); err != nil {
-			return err
-		}
+	if err := n.prevail(cfg); err != nil {
+		return err
 	}
 	if cfg.Mountpoint == "" {
 		return usagef("dmfs mount DIR, or mountpoint = \"DIR\" in "+cfg.Path, "no mountpoint")
 	}
-	return runNode(c.Context, cfg, c.Bool("keep-mount"), c.App.ErrWriter)
+	n.cfg, n.mountpoint, n.level = cfg, cfg.Mountpoint, new(slog.LevelVar)
+	n.level.Set(cfg.LogLevel)
+	n.log, err = newLog(c.String("log"), c.App.ErrWriter, n.level)
+	return err
 }
 
 // A node is all that runs while something is mounted.
 type node struct {
-	cfg    *Config
-	keep   bool // the mount outlives the process
-	log    *slog.Logger
-	level  *slog.LevelVar
-	id     *trust.Signer
-	index  *index.Index
-	report *reporter
-	mount  *fs.FS
+	cfg        *Config
+	mountpoint string   // of the command line, then of the configuration
+	options    []string // of the command line
+	keep       bool     // the mount outlives the process
+	waiting    *os.File // who started the node, until it is mounted
+	log        *slog.Logger
+	level      *slog.LevelVar
+	id         *trust.Signer
+	index      *index.Index
+	report     *reporter
+	mount      *fs.FS
 
 	leave func() // ends the network
 	left  <-chan error
 }
 
-// runNode is one node from start to end: first what is on disk, then the
-// mount, then the network, so that nothing waits for what it does not need.
-func runNode(ctx context.Context, cfg *Config, keep bool, logTo io.Writer) error {
-	n := &node{cfg: cfg, keep: keep, level: new(slog.LevelVar)}
-	n.level.Set(cfg.LogLevel)
-	n.log = slog.New(slog.NewTextHandler(logTo, &slog.HandlerOptions{Level: n.level}))
+// prevail puts what the command line says over what a configuration says.
+func (n *node) prevail(cfg *Config) error {
+	if n.mountpoint != "" {
+		cfg.Mountpoint = n.mountpoint
+	}
+	return cfg.Mount.apply(n.options)
+}
+
+// run starts what is on disk, then the mount, then the network, so that nothing
+// waits for what it does not need.
+func (n *node) run(ctx context.Context, l *legacy) error {
 	signals := make(chan os.Signal, 4)
 	signal.Notify(signals, unix.SIGHUP, unix.SIGUSR2)
-	if err := n.start(ctx); err != nil {
+	if err := n.start(ctx, l); err != nil {
 		return err
 	}
 	return n.stop(n.live(ctx, signals))
 }
 
 // start returns when the mount answers.
-func (n *node) start(ctx context.Context) (err error) {
+func (n *node) start(ctx context.Context, l *legacy) (err error) {
 	if n.id, err = openState(n.cfg); err != nil {
 		return err
 	}
@@ -105,14 +144,17 @@ func (n *node) start(ctx context.Context) (err error) {
 	n.report = &reporter{
 		index: n.index, peerID: replica.PeerID(n.id.Public().Key), mountpoint: n.cfg.Mountpoint, started: time.Now(),
 	}
-	if n.mount, err = mountIndex(n.cfg, n.index, n.report, n.log); err != nil {
+	if err = n.mountIndex(l); err != nil {
 		return errors.Join(err, n.index.Close())
 	}
 	if n.keep {
-		storeDevice(n.mount, n.log)
+		storeDevice(n.mount, n.cfg.Mount.looks(), n.log)
 	}
 	n.log.Info("mounted", "mountpoint", n.cfg.Mountpoint, "seq", n.index.Seq(), "peer", n.report.peerID)
 	tell(n.log, "READY=1")
+	if err := release(n.waiting); err != nil {
+		n.log.Warn("who waits for the mount was not told", "err", err)
+	}
 	n.join(ctx)
 	return nil
 }
@@ -150,24 +192,29 @@ func openIndex(cfg *Config) (*index.Index, error) {
 	return ix, nil
 }
 
-func mountIndex(cfg *Config, ix *index.Index, report *reporter, log *slog.Logger) (*fs.FS, error) {
-	// A mountpoint that a crash left stale cannot even be looked at: package
-	// fs recovers it, so only a missing directory is made here.
-	if _, err := os.Lstat(cfg.Mountpoint); errors.Is(err, os.ErrNotExist) {
-		if err := os.MkdirAll(cfg.Mountpoint, 0o755); err != nil {
-			return nil, fail(exitFailed, "make it, or name another", "no mountpoint: %w", err)
+// mountIndex mounts, or takes the live mount over that l has.
+func (n *node) mountIndex(l *legacy) (err error) {
+	cfg := n.cfg
+	if l.device != 0 && l.looks != cfg.Mount.looks() {
+		n.log.Warn("mounted anew, since [mount] or -o have changed")
+		if err := l.giveUp(cfg.Mountpoint); err != nil {
+			return err
 		}
 	}
-	mount, err := fs.Mount(fs.Options{
-		Mountpoint: cfg.Mountpoint, AllowOther: os.Geteuid() == 0, Log: log,
-		UID: uint32(os.Geteuid()), GID: uint32(os.Getegid()),
-		StateDir: cfg.StateDir, Device: inheritedDevice(),
-		Pages: map[string]func() ([]byte, error){"status.json": report.render},
-	}, ix)
+	device := l.device
+	l.device = 0 // package fs serves or closes it
+	n.mount, err = fs.Mount(fs.Options{
+		Mountpoint: cfg.Mountpoint, Log: n.log, StateDir: cfg.StateDir, Device: device,
+		AllowOther: cfg.Mount.AllowOther, ReadOnly: cfg.Mount.ReadOnly,
+		UID: cfg.Mount.UID, GID: cfg.Mount.GID, DirMode: cfg.Mount.DirMode, FileMode: cfg.Mount.FileMode,
+		MaxDrafts: cfg.Mount.MaxDrafts, MaxDraftBytes: cfg.Mount.MaxDraftBytes, DraftAge: cfg.Mount.DraftAge,
+		Pages: n.report.pages(),
+	}, n.index)
 	if err != nil {
-		return nil, fail(exitFailed, "mounting needs /dev/fuse, and fusermount3 unless you are root", "cannot mount at %s: %w", cfg.Mountpoint, err)
+		err = fail(exitFailed, mountHint(err, cfg.Mountpoint), "cannot mount: %w", err)
+		return errors.Join(err, l.unstore())
 	}
-	return mount, nil
+	return nil
 }
 
 // join connects the node in the background, again and again until it succeeds:
@@ -211,6 +258,9 @@ func startReplica(ctx context.Context, cfg *Config, id *trust.Signer, ix *index.
 		}, ix)
 		if err == nil {
 			return network
+		}
+		if ctx.Err() != nil { // we are stopping, which is no trouble
+			return nil
 		}
 		wait := pause/2 + rand.N(pause)
 		log.Error("no network; the files stay readable", "err", err, "retry", wait.Round(time.Millisecond))

@@ -71,14 +71,21 @@ func TestIdentityIsMadeOnce(t *testing.T) {
 
 // TestPageFieldsAreStable: scripts read these names.
 func TestPageFieldsAreStable(t *testing.T) {
-	text, err := json.Marshal(page{Peers: []pagePeer{{}}, Refused: []pageRefused{{Hint: "x"}}})
+	hasFields(t, page{Peers: []pagePeer{{}}, Refused: []pageRefused{{Hint: "x"}}},
+		"version", "peer_id", "addresses", "mountpoint", "started", "network", "seq", "files", "bytes", "peers", "refused",
+		"id", "address", "agent", "connected", "since", "in_sync", "last_sync", "rtt_ns", "name", "origin", "reason", "hint", "at")
+	hasFields(t, peerList{Peers: []pagePeer{{}}}, "peer_id", "addresses", "peers", "id", "connected", "in_sync")
+	hasFields(t, fileList{Files: []listed{{Expires: moment(time.Now())}}},
+		"seq", "files", "name", "signer", "signed_at", "size", "digest", "expires", "origin", "since", "state")
+}
+
+func hasFields(t *testing.T, page any, fields ...string) {
+	t.Helper()
+	text, err := json.Marshal(page)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, field := range []string{
-		"version", "peer_id", "addresses", "mountpoint", "started", "network", "seq", "files", "bytes", "peers", "refused",
-		"id", "address", "agent", "connected", "since", "in_sync", "last_sync", "rtt_ns", "name", "origin", "reason", "hint", "at",
-	} {
+	for _, field := range fields {
 		if !strings.Contains(string(text), fmt.Sprintf("%q:", field)) {
 			t.Errorf("no field %s in %s", field, text)
 		}

@@ -13,7 +13,8 @@ import (
 	"dmfs/trust"
 )
 
-// page is .dmfs/status.json in a mount, the one way to ask a node how it is.
+// page is .dmfs/status.json in a mount: how the node is. See also fileList and
+// peerList.
 // Fields are only ever added.
 type page struct {
 	Version    string        `json:"version"` // of the running program
@@ -62,20 +63,19 @@ type reporter struct {
 	started    time.Time
 }
 
-func (r *reporter) render() ([]byte, error) {
+func (r *reporter) status() page {
+	network := r.peers()
 	p := page{
-		Version: buildVersion().Version, PID: os.Getpid(), PeerID: r.peerID, Addresses: []string{},
+		Version: buildVersion().Version, PID: os.Getpid(), PeerID: r.peerID, Addresses: network.Addresses,
 		Mountpoint: r.mountpoint, Started: r.started.UTC(), Seq: r.index.Seq(),
-		Peers: []pagePeer{}, Refused: []pageRefused{},
+		Peers: network.Peers, Refused: []pageRefused{},
 	}
-	if network := r.index.Policy().Network(); network != (trust.Key{}) {
-		p.Network = network.String()
+	if id := r.index.Policy().Network(); id != (trust.Key{}) {
+		p.Network = id.String()
 	}
 	r.countFiles(&p)
-	r.listPeers(&p)
 	r.listRefused(&p)
-	text, err := json.MarshalIndent(p, "", "  ")
-	return append(text, '\n'), err
+	return p
 }
 
 func (r *reporter) countFiles(p *page) {
@@ -87,10 +87,11 @@ func (r *reporter) countFiles(p *page) {
 	}
 }
 
-func (r *reporter) listPeers(p *page) {
+func (r *reporter) peers() peerList {
+	p := peerList{PeerID: r.peerID, Addresses: []string{}, Peers: []pagePeer{}}
 	network := r.replica.Load()
 	if network == nil {
-		return
+		return p
 	}
 	p.Addresses = append(p.Addresses, network.Addrs()...)
 	for _, peer := range network.Peers() {
@@ -99,6 +100,7 @@ func (r *reporter) listPeers(p *page) {
 			InSync: peer.InSync, LastSync: peer.LastSync.UTC(), RTT: peer.RTT,
 		})
 	}
+	return p
 }
 
 func (r *reporter) listRefused(p *page) {
@@ -108,10 +110,8 @@ func (r *reporter) listRefused(p *page) {
 }
 
 // maxPage bounds what a status page may be, in bytes.
-const maxPage = 16 << 20
+const maxPage = 64 << 20
 
-func decodePage(r io.Reader) (page, error) {
-	var p page
-	err := json.NewDecoder(io.LimitReader(r, maxPage)).Decode(&p)
-	return p, err
+func decodePage(r io.Reader, into any) error {
+	return json.NewDecoder(io.LimitReader(r, maxPage)).Decode(into)
 }

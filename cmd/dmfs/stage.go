@@ -151,9 +151,10 @@ func (s *stage) isMounted(n *actor) bool {
 	return err == nil && bytes.Contains(table, []byte(" "+path+" "))
 }
 
-// detach is the last resort for a mount whose node is gone.
+// detach is the last resort for a mount whose node is gone. Forced, it also ends
+// the requests that the node took and did not answer.
 func detach(dir string) error {
-	if unix.Unmount(dir, unix.MNT_DETACH) == nil {
+	if unix.Unmount(dir, unix.MNT_DETACH|unix.MNT_FORCE) == nil {
 		return nil
 	}
 	return exec.Command("fusermount3", "-u", "-z", dir).Run()

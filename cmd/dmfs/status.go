@@ -2,12 +2,8 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -23,7 +19,8 @@ func statusCommand() *cli.Command {
 		ArgsUsage: "[NAME]",
 		Description: `Formats .dmfs/status.json of the mount; --json prints it as it is, with NAME
 one object with the fields of "file list --json" and "refused", the last
-refusal or null.
+refusal or null. From and since say who brought the version here, and when:
+"mount" for a file that was copied in on this machine, else a peer id.
 
 Exit codes: 0 done, 1 failed, 2 wrong command line or configuration, 4 no node
 is mounted there, 6 the network has no file NAME.`,
@@ -152,30 +149,28 @@ func showFile(c *cli.Context, m *mounted, text string) error {
 	if r, ok := m.refusal(name.String(), time.Time{}); ok {
 		status.Refused = &r
 	}
-	info, err := os.Stat(filepath.Join(m.dir, name.String()))
-	present := err == nil && !info.IsDir()
-	if present {
-		status.listed = m.file(name.String(), info)
-	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	files, err := m.files()
+	if err != nil {
 		return err
 	}
-	if err := printFile(c, status, present); err != nil || present {
+	for _, f := range files {
+		if f.Name == name.String() {
+			status.listed = f
+		}
+	}
+	if err := printFile(c, status); err != nil || status.State == stateValid {
 		return err
 	}
 	return fail(exitNoSuch, "", "%s has no version here", name)
 }
 
-func printFile(c *cli.Context, s fileStatus, present bool) error {
+func printFile(c *cli.Context, s fileStatus) error {
 	if c.Bool("json") {
 		return writeJSON(c, s)
 	}
 	w := c.App.Writer
-	if present {
-		say(w, "name", "%s", s.Name)
-		say(w, "signed at", "%s", s.SignedAt.Format(time.RFC3339Nano))
-		say(w, "signer", "%s", s.Signer)
-		say(w, "size", "%d bytes", s.Size)
-		say(w, "state", "%s", either(s.State, "valid"))
+	if s.Since != nil {
+		printListed(w, s.listed)
 	}
 	if r := s.Refused; r != nil {
 		say(w, "refused", "from %s at %s: %s", r.Origin, r.At.Format(time.DateTime), r.sentence())
@@ -184,4 +179,22 @@ func printFile(c *cli.Context, s fileStatus, present bool) error {
 		}
 	}
 	return nil
+}
+
+// printListed prints what the node has of a name.
+func printListed(w io.Writer, f listed) {
+	say(w, "name", "%s", f.Name)
+	say(w, "state", "%s", f.State)
+	if f.SignedAt != nil {
+		say(w, "signed at", "%s", f.SignedAt.Format(time.RFC3339Nano))
+		say(w, "signer", "%s", f.Signer)
+	}
+	if f.Expires != nil {
+		say(w, "expires", "%s", f.Expires.Format(time.RFC3339Nano))
+	}
+	if f.State == stateValid {
+		say(w, "size", "%d bytes", f.Size)
+	}
+	say(w, "from", "%s", f.Origin)
+	say(w, "since", "%s", f.Since.Format(time.RFC3339Nano))
 }

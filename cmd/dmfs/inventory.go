@@ -1,0 +1,90 @@
+package main
+
+import (
+	"encoding/json"
+	"time"
+
+	"dmfs/index"
+)
+
+// States of a name in files.json.
+const (
+	stateValid    = "valid"    // shown
+	stateDeleted  = "deleted"  // by a signed deletion
+	stateWithheld = "withheld" // the lifetime is over, or the configuration does not admit it any more
+)
+
+// fileList is .dmfs/files.json in a mount. Fields are only ever added.
+type fileList struct {
+	Seq   uint64   `json:"seq"`   // of the newest change
+	Files []listed `json:"files"` // every name of which there is anything, by name
+}
+
+// listed is one file of files.json, `file list --json` and `status NAME --json`.
+type listed struct {
+	Name     string     `json:"name"`
+	Signer   string     `json:"signer"`            // raw base64; empty when withheld, as are the next three
+	SignedAt *time.Time `json:"signed_at"`         // the version, RFC 3339
+	Size     int64      `json:"size"`              // bytes
+	Digest   string     `json:"digest"`            // BLAKE2b-512, hex
+	Expires  *time.Time `json:"expires,omitempty"` // none: never
+	Origin   string     `json:"origin"`            // who brought it here: "mount" or a peer id
+	Since    *time.Time `json:"since"`             // when it came here, by this node's clock
+	Seq      uint64     `json:"seq"`               // of the change
+	State    string     `json:"state"`             // valid, deleted or withheld
+}
+
+// peerList is .dmfs/peers.json in a mount. Fields are only ever added.
+type peerList struct {
+	PeerID    string     `json:"peer_id"`   // of this node
+	Addresses []string   `json:"addresses"` // as bootstrap_peers takes them
+	Peers     []pagePeer `json:"peers"`
+}
+
+// pages are the files of .dmfs, each with what makes it.
+func (r *reporter) pages() map[string]func() ([]byte, error) {
+	return map[string]func() ([]byte, error){
+		"status.json": func() ([]byte, error) { return renderPage(r.status()) },
+		"peers.json":  func() ([]byte, error) { return renderPage(r.peers()) },
+		"files.json":  func() ([]byte, error) { return renderPage(r.files()) },
+	}
+}
+
+func renderPage(v any) ([]byte, error) {
+	text, err := json.MarshalIndent(v, "", "  ")
+	return append(text, '\n'), err
+}
+
+func (r *reporter) files() fileList {
+	list := fileList{Seq: r.index.Seq(), Files: []listed{}}
+	for _, e := range r.index.Entries() {
+		list.Files = append(list.Files, inspect(e))
+	}
+	return list
+}
+
+func inspect(e index.Entry) listed {
+	l := listed{Name: e.Name.String(), Size: e.Size, Origin: e.Origin, Since: moment(e.Since), Seq: e.Seq, State: stateWithheld}
+	if e.Record.IsZero() {
+		return l
+	}
+	l.Signer, l.SignedAt = e.Record.Signer().String(), moment(e.Record.Version().Time())
+	if at, ok := e.Record.Expires(); ok {
+		l.Expires = moment(at)
+	}
+	switch {
+	case e.Record.Deleted():
+		l.State = stateDeleted
+	case e.Shown:
+		l.State = stateValid
+	}
+	if l.State != stateDeleted {
+		l.Digest = e.Record.Digest().String()
+	}
+	return l
+}
+
+func moment(t time.Time) *time.Time {
+	t = t.UTC()
+	return &t
+}
