@@ -1,0 +1,239 @@
+package harness
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"dmfs/replica"
+	"dmfs/trust"
+	"dmfs/trust/trusttest"
+)
+
+// Options say what a mesh is like. The zero value is three nodes on loopback
+// that share config.json, signed by Signer.
+type Options struct {
+	Nodes int
+	// Files is the table [files]: for each name the keys, in any form that the
+	// configuration takes.
+	Files map[string][]string
+	// Network is the network's id; zero is none.
+	Network trust.Key
+	// Transports are the protocols to listen on and to be dialled by, "tcp" and
+	// "quic"; nil is both.
+	Transports []string
+	// Lan puts each node on a host of its own, with the default port.
+	Lan *Lan
+}
+
+// Mesh is some nodes that know each other's addresses, and a directory to
+// prepare files in, with Signer's key in my.key.
+type Mesh struct {
+	Nodes  []*Node
+	Dir    string
+	Signer *trust.Signer // may sign config.json, and what the test lets it
+
+	t       testing.TB
+	options Options
+	policy  *trust.Policy
+}
+
+// Signer is the signer that every mesh has a key file of.
+func Signer() *trust.Signer { return trusttest.Signer(1) }
+
+// Names is a table [files] in which Signer may sign every one of names.
+func Names(names ...string) map[string][]string {
+	files := map[string][]string{}
+	for _, name := range names {
+		files[name] = []string{Signer().Public().Key.String()}
+	}
+	return files
+}
+
+// New makes a mesh whose nodes are configured and not yet started.
+func New(t testing.TB, o Options) *Mesh {
+	t.Helper()
+	NeedMount(t)
+	if o.Nodes == 0 {
+		o.Nodes = 3
+	}
+	if o.Files == nil {
+		o.Files = Names("config.json")
+	}
+	if o.Transports == nil {
+		o.Transports = []string{"quic", "tcp"}
+	}
+	// Not t.TempDir, whose paths grow with the test's name: a socket's must be
+	// short, and nothing may be removed while something is mounted below.
+	dir, err := os.MkdirTemp("", "dmfs-test-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := &Mesh{Dir: dir, Signer: Signer(), t: t, options: o}
+	t.Cleanup(m.clear)
+	m.policy = m.newPolicy()
+	m.Write("my.key", m.Signer.MarshalPEM())
+	for i := range o.Nodes {
+		m.Nodes = append(m.Nodes, m.newNode(i))
+	}
+	for _, n := range m.Nodes {
+		m.Write(filepath.Base(n.config), m.configFor(n))
+	}
+	return m
+}
+
+// Start makes a mesh, starts its nodes and waits until all are connected.
+func Start(t testing.TB, o Options) *Mesh {
+	t.Helper()
+	m := New(t, o)
+	for _, n := range m.Nodes {
+		n.Begin()
+	}
+	for _, n := range m.Nodes {
+		n.Await()
+	}
+	m.AwaitPeers()
+	return m
+}
+
+// During has whatever fails from now on fail the subtest t, until it ends.
+func (m *Mesh) During(t *testing.T) {
+	outer := m.t
+	m.t = t
+	t.Cleanup(func() { m.t = outer })
+}
+
+// newPolicy is what the nodes' configuration says, for looking into an index.
+func (m *Mesh) newPolicy() *trust.Policy {
+	m.t.Helper()
+	rules := trust.Rules{Network: m.options.Network, Files: map[trust.Name][]trust.PublicKey{}}
+	for text, keys := range m.options.Files {
+		name := trusttest.Name(m.t, text)
+		for _, key := range keys {
+			public, err := trust.ReadKey(key)
+			if err != nil {
+				m.t.Fatal(err)
+			}
+			rules.Files[name] = append(rules.Files[name], public)
+		}
+	}
+	policy, err := trust.NewPolicy(rules)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	return policy
+}
+
+func (m *Mesh) newNode(i int) *Node {
+	m.t.Helper()
+	letter := string(rune('a' + i))
+	n := &Node{
+		Name: letter, Mount: filepath.Join(m.Dir, letter), State: filepath.Join(m.Dir, letter+".state"),
+		config: filepath.Join(m.Dir, letter+".toml"), log: filepath.Join(m.Dir, letter+".log"), mesh: m,
+	}
+	id, err := trust.GenerateSigner()
+	if err == nil {
+		err = os.Mkdir(n.State, 0o700)
+	}
+	if err == nil {
+		err = os.WriteFile(filepath.Join(n.State, "identity.key"), id.MarshalPEM(), 0o600)
+	}
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	n.ID = replica.PeerID(id.Public().Key)
+	n.address, n.port = "127.0.0.1", 0
+	if m.options.Lan != nil {
+		n.host = m.options.Lan.Hosts[i]
+		n.address, n.port = n.host.Address, 7946
+	} else {
+		n.port = freePort(m.t)
+	}
+	return n
+}
+
+// configFor is the configuration of n, who is told the addresses of all others.
+func (m *Mesh) configFor(n *Node) []byte {
+	var b strings.Builder
+	fmt.Fprintf(&b, "mountpoint = %q\nstate_dir = %q\n\n[cluster]\n", n.Mount, n.State)
+	if m.options.Network == (trust.Key{}) {
+		fmt.Fprintf(&b, "listen = [ %s ]\n", quoted(n.multiaddrs()))
+	} // else the default
+	var peers []string
+	for _, other := range m.Nodes {
+		for _, addr := range other.multiaddrs() {
+			if other != n {
+				peers = append(peers, addr+"/p2p/"+other.ID)
+			}
+		}
+	}
+	fmt.Fprintf(&b, "bootstrap_peers = [ %s ]\n", quoted(peers))
+	if m.options.Network != (trust.Key{}) {
+		fmt.Fprintf(&b, "\n[network]\nid = %q\n", m.options.Network)
+	}
+	fmt.Fprintf(&b, "\n[files]\n")
+	for _, name := range slices.Sorted(maps.Keys(m.options.Files)) {
+		fmt.Fprintf(&b, "%q = [ %s ]\n", name, quoted(m.options.Files[name]))
+	}
+	return []byte(b.String())
+}
+
+// quoted is a list of TOML strings; Go's and TOML's escapes agree on keys.
+func quoted(texts []string) string {
+	var list []string
+	for _, text := range texts {
+		list = append(list, fmt.Sprintf("%q", text))
+	}
+	return strings.Join(list, ", ")
+}
+
+// AwaitPeers waits until every running node is connected to every other one.
+func (m *Mesh) AwaitPeers() {
+	m.t.Helper()
+	running := m.running()
+	Eventually(m.t, patience, func() error {
+		for _, n := range running {
+			if got := n.Status().Connected(); got < len(running)-1 {
+				return fmt.Errorf("node %s has %d peers of %d", n.Name, got, len(running)-1)
+			}
+		}
+		return nil
+	})
+}
+
+func (m *Mesh) running() (running []*Node) {
+	for _, n := range m.Nodes {
+		if n.Running() {
+			running = append(running, n)
+		}
+	}
+	return running
+}
+
+// clear ends what still runs and removes the directory.
+func (m *Mesh) clear() {
+	for _, n := range m.running() {
+		n.Stop()
+	}
+	var errs []error
+	for _, n := range m.Nodes {
+		errs = append(errs, n.clear())
+	}
+	if m.t.Failed() {
+		for _, n := range m.Nodes {
+			m.t.Logf("log of node %s:\n%s", n.Name, n.Log())
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		m.t.Errorf("left in %s: %v", m.Dir, err)
+		return
+	}
+	if err := os.RemoveAll(m.Dir); err != nil {
+		m.t.Error(err)
+	}
+}

@@ -1,0 +1,134 @@
+package harness
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// Status is .dmfs/status.json of a mount, as far as the tests read it.
+type Status struct {
+	Seq     uint64
+	Files   int
+	Peers   []struct{ Connected bool }
+	Refused []struct{ Name, Reason string }
+}
+
+// Connected is the number of connected peers.
+func (s Status) Connected() (n int) {
+	for _, p := range s.Peers {
+		if p.Connected {
+			n++
+		}
+	}
+	return n
+}
+
+// Status reads the status page of a running node.
+func (n *Node) Status() (s Status) {
+	n.mesh.t.Helper()
+	text, err := os.ReadFile(filepath.Join(n.Mount, ".dmfs", "status.json"))
+	if err == nil {
+		err = json.Unmarshal(text, &s)
+	}
+	if err != nil {
+		n.mesh.t.Fatalf("node %s: %v", n.Name, err)
+	}
+	return s
+}
+
+// Snapshot is every file in a mount, signatures too, by path.
+type Snapshot map[string]string
+
+// Snapshot reads everything in the mount.
+func (n *Node) Snapshot() Snapshot {
+	n.mesh.t.Helper()
+	files := Snapshot{}
+	err := filepath.WalkDir(n.Mount, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		content, err := os.ReadFile(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil // deleted since it was listed
+		}
+		name, _ := filepath.Rel(n.Mount, path)
+		files[name] = string(content)
+		return err
+	})
+	if err != nil {
+		n.mesh.t.Fatalf("node %s: %v", n.Name, err)
+	}
+	return files
+}
+
+// Differs says in what other is not the same as s.
+func (s Snapshot) Differs(other Snapshot) error {
+	for _, name := range slices.Sorted(maps.Keys(s)) {
+		if got, ok := other[name]; !ok || got != s[name] {
+			return fmt.Errorf("%s is %s, not %s", name, brief(got, ok), brief(s[name], true))
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(other)) {
+		if _, ok := s[name]; !ok {
+			return fmt.Errorf("%s is there", name)
+		}
+	}
+	return nil
+}
+
+func brief(content string, ok bool) string {
+	if !ok {
+		return "not there"
+	}
+	return fmt.Sprintf("%d bytes %.60q", len(content), content)
+}
+
+// Shows returns a condition for Eventually: each of nodes shows content as name.
+func Shows(name string, content []byte, nodes ...*Node) func() error {
+	return func() error {
+		for _, n := range nodes {
+			got, err := os.ReadFile(filepath.Join(n.Mount, name))
+			if err != nil || !bytes.Equal(got, content) {
+				return fmt.Errorf("node %s: %s is %s, not %s: %w", n.Name, name,
+					brief(string(got), err == nil), brief(string(content), true), err)
+			}
+		}
+		return nil
+	}
+}
+
+// Equal returns a condition for Eventually: all nodes show the same.
+func Equal(nodes ...*Node) func() error {
+	return func() error {
+		want := nodes[0].Snapshot()
+		for _, n := range nodes[1:] {
+			if err := want.Differs(n.Snapshot()); err != nil {
+				return fmt.Errorf("node %s is not like %s: %w", n.Name, nodes[0].Name, err)
+			}
+		}
+		return nil
+	}
+}
+
+// Resident returns the resident memory of a running node in bytes.
+func (n *Node) Resident() int64 {
+	n.mesh.t.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", n.Pid()))
+	if err != nil {
+		n.mesh.t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(text), "VmRSS:")
+	var kib int64
+	if _, err := fmt.Sscanf(rest, "%d kB", &kib); err != nil {
+		n.mesh.t.Fatal(err)
+	}
+	return kib << 10
+}

@@ -1,0 +1,196 @@
+package test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"dmfs/test/harness"
+)
+
+// machine is a container with a real systemd as its first process, booted from
+// a tree that no test changes. /test in it is Dir here.
+type machine struct {
+	Dir string
+
+	t       *testing.T
+	process *exec.Cmd
+	ended   chan struct{}
+	leader  string // its first process, as seen from here
+}
+
+// treePackages are what the tree has beyond a minimal Debian.
+const treePackages = "systemd,systemd-sysv,dbus,procps"
+
+// systemdTree returns a Debian tree, made once and kept in the user's cache.
+func systemdTree(t *testing.T) string {
+	t.Helper()
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		cache = os.TempDir()
+	}
+	cache = filepath.Join(cache, "dmfs-test")
+	if err := os.MkdirAll(cache, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	lock, err := os.OpenFile(filepath.Join(cache, "lock"), os.O_CREATE|os.O_RDWR, 0o644)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lock.Close()
+	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX); err != nil {
+		t.Fatal(err)
+	}
+	tree := filepath.Join(cache, "bookworm-systemd")
+	if _, err := os.Stat(tree); err == nil {
+		return tree
+	}
+	t.Logf("making %s, once", tree)
+	if err := os.RemoveAll(tree + ".new"); err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.Command("timeout", "600", "debootstrap", "--variant=minbase", "--include="+treePackages, "bookworm", tree+".new").CombinedOutput()
+	if err == nil {
+		err = os.Rename(tree+".new", tree)
+	}
+	if err != nil {
+		t.Fatalf("%v: %s", err, out[max(0, len(out)-2000):])
+	}
+	return tree
+}
+
+// bootMachine boots and returns when systemd has started everything.
+func bootMachine(t *testing.T) *machine {
+	t.Helper()
+	harness.NeedMount(t)
+	harness.NeedRoot(t)
+	harness.Need(t, "systemd-nspawn")
+	harness.Need(t, "debootstrap")
+	dir, err := os.MkdirTemp("", "dmfs-machine-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := &machine{Dir: dir, t: t, ended: make(chan struct{})}
+	console, err := os.Create(filepath.Join(dir, "console"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer console.Close()
+	m.process = exec.Command("systemd-nspawn", "-D", systemdTree(t), "--volatile=overlay", "-b", "--private-network",
+		"--machine="+filepath.Base(dir), "--bind="+dir+":/test", "--bind=/dev/fuse", "--capability=all",
+		"--property=DeviceAllow=/dev/fuse rw", "--register=no", "--keep-unit", "--console=pipe")
+	m.process.Stdout, m.process.Stderr = console, console
+	m.process.SysProcAttr = &unix.SysProcAttr{Pdeathsig: unix.SIGKILL}
+	if err := m.process.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		defer close(m.ended)
+		_ = m.process.Wait() //nolint:errcheck // killed or powered off
+	}()
+	t.Cleanup(m.off)
+	harness.Eventually(t, patience, m.findLeader)
+	harness.Eventually(t, patience, func() error {
+		out, err := m.try("systemctl", "is-system-running")
+		if state := strings.TrimSpace(out); state != "running" && state != "degraded" {
+			return fmt.Errorf("the machine is %q: %w", state, err)
+		}
+		return nil
+	})
+	return m
+}
+
+// findLeader finds the only child of systemd-nspawn.
+func (m *machine) findLeader() error {
+	pid := m.process.Process.Pid
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
+	children := strings.Fields(string(text))
+	if err != nil || len(children) != 1 {
+		return fmt.Errorf("systemd-nspawn has the children %q: %w", children, err)
+	}
+	if name, err := os.ReadFile("/proc/" + children[0] + "/comm"); err != nil || string(name) != "systemd\n" {
+		return fmt.Errorf("the machine's first process is %q: %w", name, err)
+	}
+	m.leader = children[0]
+	return nil
+}
+
+// try runs a command in the machine, as seen by everything there that is not
+// sandboxed, and returns what it printed.
+func (m *machine) try(command ...string) (string, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	enter := []string{"-t", m.leader, "-m", "-u", "-i", "-n", "-p", "-r", "-w", "--", "env", "-i",
+		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C"}
+	cmd := exec.CommandContext(ctx, "nsenter", append(enter, command...)...)
+	cmd.WaitDelay = time.Second
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	err := cmd.Run()
+	if ctx.Err() != nil {
+		err = fmt.Errorf("no end after %v: %w", patience, err)
+	}
+	return out.String(), err
+}
+
+// run is try for what has to succeed.
+func (m *machine) run(command ...string) string {
+	m.t.Helper()
+	out, err := m.try(command...)
+	if err != nil {
+		m.t.Fatalf("%s: %v: %s", strings.Join(command, " "), err, out)
+	}
+	return strings.TrimSpace(out)
+}
+
+// sh runs a line of sh that has to succeed.
+func (m *machine) sh(line string) string {
+	m.t.Helper()
+	return m.run("sh", "-c", line)
+}
+
+// write writes a file of /test.
+func (m *machine) write(name, text string) {
+	m.t.Helper()
+	if err := os.WriteFile(filepath.Join(m.Dir, name), []byte(text), 0o644); err != nil {
+		m.t.Fatal(err)
+	}
+}
+
+// during has what fails from now on fail the subtest t.
+func (m *machine) during(t *testing.T) {
+	outer := m.t
+	m.t = t
+	t.Cleanup(func() { m.t = outer })
+}
+
+// off powers the machine off and removes what is left.
+func (m *machine) off() {
+	if m.t.Failed() && m.leader != "" {
+		journal, _ := m.try("journalctl", "-b", "--no-pager", "-o", "short-monotonic", "-n", "150")
+		console, _ := os.ReadFile(filepath.Join(m.Dir, "console"))
+		m.t.Logf("console:\n%s\njournal:\n%s", console[max(0, len(console)-3000):], journal)
+	}
+	if m.leader != "" {
+		_, _ = m.try("systemctl", "poweroff") //nolint:errcheck // it may be off
+	}
+	select {
+	case <-m.ended:
+	case <-time.After(patience):
+		m.t.Errorf("the machine does not power off within %v", patience)
+		_ = m.process.Process.Kill() //nolint:errcheck // it may just have ended
+		<-m.ended
+	}
+	if err := errors.Join(os.RemoveAll(m.Dir)); err != nil {
+		m.t.Error(err)
+	}
+}
