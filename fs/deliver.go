@@ -114,26 +114,38 @@ func (f *FS) deliverAll(changes []index.Entry) {
 // shown all the same, without an event, since readers matter more than watchers.
 func (f *FS) deliver(e index.Entry) {
 	old, was := f.tree.shown(e.Name)
+	switch {
+	case f.shows(e.Name, e.Seq), !e.Shown && !was, e.Shown && !f.keeper.hold(e):
+		return
+	}
 	var err error
 	switch {
-	case f.shows(e.Name, e.Seq), !e.Shown && !was:
-		return
 	case !e.Shown:
 		err = f.remove(e)
 	case was && old.Inode == e.Inode:
-		f.tree.show(e) // the same content signed anew wakes nobody
+		f.show(e) // the same content signed anew wakes nobody
 	default:
 		err = f.replace(e)
 	}
+	f.conclude(e, err)
+}
+
+// conclude makes sure that a change is shown whatever came of the request, and
+// that what is not shown is not held.
+func (f *FS) conclude(e index.Entry, err error) {
+	now, is := f.tree.shown(e.Name)
 	switch {
-	case f.shows(e.Name, e.Seq): // also when a writer's rename overtook us
+	case e.Shown && is && now.Seq == e.Seq, !e.Shown && !is:
+		return
+	case is && now.Seq > e.Seq: // a writer's rename overtook us
+		if e.Shown {
+			f.keeper.release(e)
+		}
+		return
 	case err != nil:
-		// Not from this thread, which has no descriptor of the log.
-		go f.log.Warn("delivered without an event", "name", e.Name, "seq", e.Seq, "err", err)
-		f.force(e)
-	case e.Shown: // the kernel has it from an earlier process, so it had nothing to ask
-		f.tree.show(e)
+		f.log.Warn("delivered without an event", "name", e.Name, "seq", e.Seq, "err", err)
 	}
+	f.force(e) // without an error the kernel has it from an earlier process, so it had nothing to ask
 }
 
 // shows reports whether the mount shows a change of a name or a later one.
@@ -223,12 +235,18 @@ func retry(call func() error) error {
 	}
 }
 
-// force shows a change without a request through the mount.
+func (f *FS) hide(n trust.Name) {
+	if old, was := f.tree.hide(n); was {
+		f.keeper.retire(old)
+	}
+}
+
+// force shows a change, which is held, without a request through the mount.
 func (f *FS) force(e index.Entry) {
 	if e.Shown {
-		f.tree.show(e)
+		f.show(e)
 	} else {
-		f.tree.hide(e.Name)
+		f.hide(e.Name)
 	}
 	if dir, ok := f.tree.node(e.Name.Dir()); ok {
 		f.kernel.EntryNotify(dir, e.Name.Base())
@@ -245,6 +263,6 @@ func (f *FS) renameStaged(in *fuse.RenameIn, from, to string) error {
 	case f.shows(e.Name, e.Seq):
 		return errOvertaken
 	}
-	f.tree.show(e)
+	f.show(e)
 	return nil
 }

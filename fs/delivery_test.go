@@ -13,9 +13,9 @@ import (
 
 // watch starts inotifywait on a path and returns its events, one line each,
 // beginning after the watch is in place.
-func watch(t *testing.T, path string) *bufio.Scanner {
+func watch(t *testing.T, path string, options ...string) *bufio.Scanner {
 	t.Helper()
-	cmd := exec.Command("inotifywait", "-m", "--format", "%e %f", path)
+	cmd := exec.Command("inotifywait", append(options, "-m", "--format", "%e %f", path)...)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)

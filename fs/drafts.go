@@ -21,7 +21,7 @@ const (
 const maxWaiting = 8
 
 // longestSweep bounds how long what a killed program left stays in memory.
-const longestSweep = 5 * time.Second
+const longestSweep = time.Second
 
 // bounds limit what one user's drafts may take, so that nobody can take it
 // from others.

@@ -17,37 +17,10 @@ import (
 	"testing"
 	"time"
 
-	"dmfs/fs"
 	"dmfs/fs/fstest"
 	"dmfs/trust"
 	"dmfs/trust/trusttest"
 )
-
-// Workers are this test binary started again, since clients of a mount must not
-// be its server.
-func TestMain(m *testing.M) {
-	if len(os.Args) == 2 && os.Args[1] == "courier" {
-		exit("", fs.RunCourier())
-	}
-	switch os.Getenv("DMFS_TEST_WORKER") {
-	case "reader":
-		exit(readLoop(os.Args[1], seconds(os.Args[2])))
-	case "server":
-		exit("", serveLoop(os.Args[1], os.Args[2]))
-	case "writer":
-		exit(writeLoop(os.Args[1], os.Args[2], seconds(os.Args[3])))
-	}
-	os.Exit(m.Run())
-}
-
-func exit(report string, err error) {
-	fmt.Println(report)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	os.Exit(0)
-}
 
 func seconds(s string) time.Time {
 	n, _ := strconv.ParseFloat(s, 64)
@@ -182,27 +155,12 @@ func TestI6I7TwoWritersTwoReaders(t *testing.T) {
 	if testing.Short() {
 		duration = "1"
 	}
-	var workers []*exec.Cmd
-	var outputs []*bytes.Buffer
-	start := func(kind string, args ...string) {
-		cmd := exec.Command(os.Args[0], args...)
-		cmd.Env = append(os.Environ(), "DMFS_TEST_WORKER="+kind)
-		var out bytes.Buffer
-		cmd.Stdout, cmd.Stderr = &out, &out
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		workers, outputs = append(workers, cmd), append(outputs, &out)
-	}
+	var started []*worker
 	for range 2 {
-		start("reader", n.Dir+"/f", duration)
-		start("writer", n.Dir, "f", duration)
+		started = append(started, work(t, "reader", n.Dir+"/f", duration), work(t, "writer", n.Dir, "f", duration))
 	}
-	for i, w := range workers {
-		if err := w.Wait(); err != nil {
-			t.Errorf("worker %d: %v: %s", i, err, outputs[i])
-		}
-		t.Logf("worker %d: %s", i, strings.TrimSpace(outputs[i].String()))
+	for i, w := range started {
+		t.Logf("worker %d: %s", i, w.finish(t))
 	}
 	if n.Index.Seq() < 20 {
 		t.Error("hardly anything was written")

@@ -68,6 +68,7 @@ type FS struct {
 
 	tree     *tree
 	drafts   *drafts
+	keeper   *keeper
 	pages    *pages
 	staged   *staged
 	renames  *renames
@@ -127,7 +128,7 @@ func newFS(o Options, mountpoint string, ix *index.Index) *FS {
 		owner:   fuse.Owner{Uid: o.UID, Gid: o.GID},
 		dirMode: cmp.Or(o.DirMode, 0o755), fileMode: cmp.Or(o.FileMode, 0o444), readOnly: o.ReadOnly,
 		started: time.Now(), epoch: newEpoch(),
-		tree: newTree(), pages: newPages(o.Pages),
+		tree: newTree(), keeper: &keeper{index: ix}, pages: newPages(o.Pages),
 		staged: &staged{}, renames: newRenames(),
 		courier: newCourier(), tasks: make(chan task), followed: make(chan struct{}), ended: make(chan struct{}),
 	}
@@ -147,7 +148,7 @@ func (f *FS) load(seq uint64) {
 			e, shown = f.index.ShownAt(e.Name, seq)
 		}
 		if shown {
-			f.tree.show(e)
+			f.showHeld(e)
 		}
 	}
 }
@@ -194,8 +195,9 @@ func (f *FS) Drafts() (number, bytes int) {
 	return t.number, t.bytes
 }
 
-// Done is closed when the kernel has ended the mount, by Unmount or by somebody
-// else's umount.
+// Done is closed when the kernel has ended the connection, by Unmount or by
+// somebody else's umount. After Unmount that takes as long as a file is open or
+// another mount namespace has a copy of the mount.
 func (f *FS) Done() <-chan struct{} { return f.ended }
 
 // Mountpoint returns the absolute path of the mount.

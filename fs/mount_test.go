@@ -78,7 +78,7 @@ func TestUnmountWithOpenFiles(t *testing.T) {
 	if err := errors.Join(stdin.Close(), inside.Wait()); err == nil {
 		t.Error("read reported success at the end of its input")
 	}
-	<-f.Done()
+	fstest.End(t, f)
 }
 
 // TestRemount shows what an index holds at once, with the same inode numbers.
@@ -125,13 +125,7 @@ func TestOtherUsers(t *testing.T) {
 	n := fstest.Mount(t, "f")
 	n.Pair("f", []byte("x\n"), 100)
 	n.Must("cp f f.sig $M/; chmod -R a+rX .")
-	for dir := n.Dir; dir != "/tmp" && dir != "/"; dir = filepath.Dir(dir) {
-		if dir != n.Dir {
-			if err := os.Chmod(dir, 0o755); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
+	openPath(t, n)
 	for _, c := range []struct {
 		line string
 		ok   bool
@@ -147,6 +141,16 @@ func TestOtherUsers(t *testing.T) {
 	} {
 		if out, ok := n.Shell("setpriv --reuid=65534 --regid=65534 --clear-groups sh -c '" + c.line + "'"); ok != c.ok {
 			t.Errorf("%s: %v %s", c.line, ok, out)
+		}
+	}
+}
+
+// openPath lets other users reach the mount, as far as it lets them.
+func openPath(t *testing.T, n *fstest.Node) {
+	t.Helper()
+	for dir := filepath.Dir(n.Dir); dir != "/tmp" && dir != "/"; dir = filepath.Dir(dir) {
+		if err := os.Chmod(dir, 0o755); err != nil {
+			t.Fatal(err)
 		}
 	}
 }

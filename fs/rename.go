@@ -70,7 +70,7 @@ func (f *FS) renameDraft(d *draft, target string) error {
 		}
 	}
 	if e, ok := f.index.Get(name); ok && seq != 0 && e.Seq == seq && e.Shown && target == name.String() {
-		f.tree.show(e)
+		f.showHeld(e)
 	}
 	return nil
 }
@@ -106,7 +106,7 @@ func (f *FS) unlinkStaged(path string, seq uint64) error {
 	case f.shows(name, seq):
 		return errOvertaken
 	}
-	f.tree.hide(name)
+	f.hide(name)
 	return nil
 }
 

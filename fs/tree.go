@@ -105,22 +105,34 @@ func need(needed map[string]bool, path string) {
 	}
 }
 
-// show makes e the visible version of its name.
-func (t *tree) show(e index.Entry) {
+// show makes e the visible version of its name and returns what was, which is e
+// itself when its directory is missing.
+func (t *tree) show(e index.Entry) (old index.Entry, was bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if d := t.byPath[e.Name.Dir()]; d != nil {
-		d.put(e.Name.Base(), child{cookie: e.Born, entry: e})
+	d := t.byPath[e.Name.Dir()]
+	if d == nil {
+		return e, true
 	}
+	c, ok := d.children[e.Name.Base()]
+	d.put(e.Name.Base(), child{cookie: e.Born, entry: e})
+	return c.entry, ok && !c.isDir()
 }
 
-// hide removes a name.
-func (t *tree) hide(n trust.Name) {
+// hide removes a name and returns what was visible.
+func (t *tree) hide(n trust.Name) (old index.Entry, was bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if d := t.byPath[n.Dir()]; d != nil {
-		d.remove(n.Base())
+	d := t.byPath[n.Dir()]
+	if d == nil {
+		return index.Entry{}, false
 	}
+	c, ok := d.children[n.Base()]
+	if !ok || c.isDir() {
+		return index.Entry{}, false
+	}
+	d.remove(n.Base())
+	return c.entry, true
 }
 
 // shown returns the visible version of a name.

@@ -9,12 +9,15 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/moby/sys/mountinfo"
 
 	"dmfs/fs"
 	"dmfs/index"
@@ -107,15 +110,38 @@ func MountWith(t testing.TB, o fs.Options, names ...string) *Node {
 }
 
 func (n *Node) close() {
-	if err := n.Unmount(); err != nil {
-		n.t.Errorf("unmount: %v", err)
-	}
-	<-n.Done()
+	End(n.t, n.FS)
 	if err := n.Index.Check(); err != nil {
 		n.t.Errorf("check: %v", err)
 	}
 	if err := n.Index.Close(); err != nil {
 		n.t.Errorf("close: %v", err)
+	}
+}
+
+// End unmounts and waits until the kernel has ended the connection. A mount
+// namespace that somebody made meanwhile, as a container has, keeps a copy of the mount and so the
+// connection: then it is aborted.
+func End(t testing.TB, f *fs.FS) {
+	t.Helper()
+	mounts, err := mountinfo.GetMounts(mountinfo.SingleEntryFilter(f.Mountpoint()))
+	if err := errors.Join(err, f.Unmount()); err != nil {
+		t.Errorf("unmount: %v", err)
+	}
+	select {
+	case <-f.Done():
+		return
+	case <-time.After(time.Second):
+	}
+	for _, m := range mounts {
+		if err := os.WriteFile(fmt.Sprintf("/sys/fs/fuse/connections/%d/abort", m.Minor), []byte("1"), 0o200); err != nil {
+			t.Logf("abort: %v", err)
+		}
+	}
+	select {
+	case <-f.Done():
+	case <-time.After(time.Second):
+		t.Logf("something outside still holds the mount that was on %s", f.Mountpoint())
 	}
 }
 
