@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -252,12 +253,19 @@ func (n *Node) clear() error {
 	return detach(n.Mount)
 }
 
+// givenPorts are the ports that this test run has given to nodes.
+var givenPorts sync.Map
+
 // freePort finds a port that is free for TCP and UDP, outside the range from
 // which the kernel takes ports for everybody else.
 func freePort(t testing.TB) int {
 	t.Helper()
 	for range 100 {
-		address := fmt.Sprintf("127.0.0.1:%d", 10000+rand.IntN(20000))
+		number := 10000 + rand.IntN(20000)
+		if _, given := givenPorts.LoadOrStore(number, true); given {
+			continue // to a node that may not listen yet
+		}
+		address := fmt.Sprintf("127.0.0.1:%d", number)
 		tcp, err := net.Listen("tcp4", address)
 		if err != nil {
 			continue
