@@ -26,9 +26,10 @@ type Config struct {
 	Bootstrap    []string // multiaddrs that end in /p2p/ID
 	IdentityKey  string   // a path; the file is made on first start
 	SyncInterval time.Duration
+	KeepVersions int // of each name; 0: the index's default
 
 	Rules  trust.Rules
-	Policy *trust.Policy // made from Rules
+	Policy *trust.Policy // made from Rules: without the policy that travels
 }
 
 // levelFatal is for `log_level = "fatal"`: silence up to the last word, which

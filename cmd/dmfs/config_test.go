@@ -7,6 +7,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"dmfs/trust"
 )
 
 const seedKey = `"config.json" = [ "P6AE0lukf9/qmVglYrGPNYo5ZnpFrnqLeAzlCZF0lTk=" ]`
@@ -76,6 +78,43 @@ id = "1ru2QQ1eWV7yDlyfTTDEml3xTiacASYn0KprzknN8Pc="
 	}
 	if !slices.Equal(c.Listen, defaultListen(true)) || c.Listen[1] != "/ip4/0.0.0.0/tcp/7946" {
 		t.Errorf("with a network it listens at %v", c.Listen)
+	}
+}
+
+// TestTrustOfAConfiguration: what each key of it becomes.
+func TestTrustOfAConfiguration(t *testing.T) {
+	const key = "1ru2QQ1eWV7yDlyfTTDEml3xTiacASYn0KprzknN8Pc="
+	c := writeConfig(t, `
+cluster.clock_skew = "5s"
+cluster.max_future = "1h"
+cluster.keep_versions = 7
+[network]
+id = "ZasdhiAVJTa5b2qG8ynWvdHqALUxC6Eg8pdn6RVXuQE="
+namespaces = [ "telemetry", "logs/daily" ]
+[policy]
+signers = [ "`+key+`" ]
+[revoked]
+keys = [ "`+key+`" ]
+certificates = [ "4f:3c" ]
+[bounds]
+"config.json" = { not_before = 1970-01-01T00:00:01Z, not_after = "1970-01-01T01:00:02+01:00" }
+`)
+	r := c.Rules
+	if c.KeepVersions != 7 || r.ClockSkew != 5*time.Second || r.MaxFuture != time.Hour {
+		t.Errorf("keeps %d versions, skew %v, future %v", c.KeepVersions, r.ClockSkew, r.MaxFuture)
+	}
+	if got := c.Policy.Namespaces(); !slices.Equal(got, []string{"logs/daily", "telemetry"}) {
+		t.Errorf("namespaces %q", got)
+	}
+	if len(r.PolicySigners) != 1 || r.PolicySigners[0].Key.String() != key || len(c.Policy.Names()) != 1 {
+		t.Errorf("signers of the policy %v, names %v", r.PolicySigners, c.Policy.Names())
+	}
+	if len(r.RevokedKeys) != 1 || r.RevokedKeys[0].String() != key || !slices.Equal(r.RevokedCertificates, []string{"4f:3c"}) {
+		t.Errorf("revoked %v, %q", r.RevokedKeys, r.RevokedCertificates)
+	}
+	name, err := trust.ParseName("config.json")
+	if want := (trust.Bounds{NotBefore: 1e9, NotAfter: 2e9}); err != nil || len(r.Bounds) != 1 || r.Bounds[name] != want {
+		t.Errorf("bounds %v, want %v", r.Bounds, want)
 	}
 }
 

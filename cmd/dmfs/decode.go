@@ -17,11 +17,18 @@ import (
 	"dmfs/trust"
 )
 
-// known lists every key of the configuration; [files] has names for keys.
+// known lists every key of the configuration; [files] and [bounds] have names
+// for keys.
 var known = map[string][]string{
 	"mountpoint": nil, "state_dir": nil, "log_level": nil,
-	"cluster": {"listen", "bootstrap_peers", "identity_key", "push_pull_interval"},
-	"network": {"id"},
+	"cluster": {
+		"listen", "bootstrap_peers", "identity_key", "push_pull_interval",
+		"certificate_authorities", "clock_skew", "max_future", "keep_versions",
+	},
+	"network": {"id", "namespaces"},
+	"policy":  {"signers"},
+	"revoked": {"keys", "certificates"},
+	"bounds":  nil,
 	"mount":   {"uid", "gid", "dir_mode", "file_mode", "read_only"},
 	"drafts":  {"max", "max_bytes", "max_age"},
 	"files":   nil,
@@ -40,7 +47,10 @@ func readConfig(path string) (*Config, error) {
 		return nil, err
 	}
 	c := &Config{Path: path}
-	for _, step := range []func(*Config) error{d.unknown, d.places, d.level, d.mount, d.drafts, d.network, d.files, d.cluster, d.policy} {
+	for _, step := range []func(*Config) error{
+		d.unknown, d.places, d.level, d.mount, d.drafts, d.network, d.files, d.cluster, d.clocks,
+		d.namespaces, d.authorities, d.signersOfPolicy, d.revoked, d.bounds, d.policy,
+	} {
 		if err := step(c); err != nil {
 			return nil, err
 		}
@@ -52,15 +62,17 @@ func readConfig(path string) (*Config, error) {
 func (d *document) unknown(*Config) error {
 	for _, key := range d.md.Keys() {
 		inside, ok := known[key[0]]
-		isTable := inside != nil || key[0] == "files"
+		isTable := inside != nil || key[0] == "files" || key[0] == "bounds"
 		switch {
 		case !ok:
 			return d.refuse(d.line(key[0]), "keys here are: "+strings.Join(topKeys(), ", "), "unknown key %s", key[:1])
 		case len(key) == 1 && isTable && d.md.Type(key...) != "Hash":
 			return d.refuse(d.line(key...), "write ["+key[0]+"] on a line of its own, its keys below", "%s is no table", key)
-		case key[0] == "files" && len(key) > 2:
-			return d.refuse(d.line(key...), fmt.Sprintf("quote the name: %q = [ ... ]", strings.Join(key[1:], ".")),
-				"a name in [files] must be quoted: %s", key[1:])
+		case key[0] == "files" && len(key) > 2, key[0] == "bounds" && len(key) > 2 && d.md.Type(key...) == "Hash":
+			return d.refuse(d.line(key...), fmt.Sprintf("quote the name: %q = ...", strings.Join(key[1:], ".")),
+				"a name in [%s] must be quoted: %s", key[0], key[1:])
+		case key[0] == "bounds" && len(key) == 3 && key[2] != "not_before" && key[2] != "not_after":
+			return d.refuse(d.line(key...), momentHint, "unknown key %s", key)
 		case inside != nil && len(key) > 1 && !slices.Contains(inside, key[1]):
 			return d.refuse(d.line(key[:2]...), "keys of ["+key[0]+"] are: "+strings.Join(inside, ", "), "unknown key %s", key[:2])
 		}
@@ -129,8 +141,7 @@ func (d *document) network(c *Config) error {
 }
 
 // files reads [files]: for each name the keys that may sign it.
-func (d *document) files(c *Config) error {
-	c.Rules.Files = map[trust.Name][]trust.PublicKey{}
+func (d *document) files(*Config) error {
 	for _, key := range d.md.Keys() {
 		if len(key) != 2 || key[0] != "files" {
 			continue
@@ -139,12 +150,11 @@ func (d *document) files(c *Config) error {
 		if err != nil {
 			return d.refuse(d.line(key...), "", "%w", err)
 		}
-		if c.Rules.Files[name], err = d.signers(key); err != nil {
+		signers, err := d.signers(key)
+		if err != nil {
 			return err
 		}
-	}
-	if len(c.Rules.Files) == 0 {
-		return d.refuse(d.line("files"), `add [files] and a line "config.json" = [ "KEY" ]`, "no file is declared")
+		d.rule(func(r *trust.Rules) { r.Files[name] = signers }, "", key...)
 	}
 	return nil
 }
@@ -203,6 +213,9 @@ func (d *document) cluster(c *Config) (err error) {
 	if !filepath.IsAbs(c.IdentityKey) { // it is state, not configuration
 		c.IdentityKey = filepath.Join(c.StateDir, c.IdentityKey)
 	}
+	if c.KeepVersions, err = d.limit("cluster", "keep_versions"); err != nil {
+		return err
+	}
 	c.SyncInterval, err = d.span(defaultSyncInterval, 100*time.Millisecond, 24*time.Hour, "cluster", "push_pull_interval")
 	return err
 }
@@ -249,28 +262,4 @@ func checkTransport(addr multiaddr.Multiaddr, hint string) error {
 		}
 	}
 	return &failure{err: errors.New("neither tcp nor quic-v1"), hint: hint}
-}
-
-// policy makes the policy; when the rules contradict each other it looks for
-// the first line that does.
-func (d *document) policy(c *Config) (err error) {
-	if c.Policy, err = trust.NewPolicy(c.Rules); err == nil {
-		return nil
-	}
-	var names []string
-	for _, key := range d.md.Keys() {
-		if len(key) == 2 && key[0] == "files" {
-			names = append(names, key[1])
-		}
-	}
-	first := sort.Search(len(names), func(i int) bool {
-		part := trust.Rules{Network: c.Rules.Network, Files: map[trust.Name][]trust.PublicKey{}}
-		for _, text := range names[:i+1] {
-			name, _ := trust.ParseName(text)
-			part.Files[name] = c.Rules.Files[name]
-		}
-		_, err := trust.NewPolicy(part)
-		return err != nil
-	})
-	return d.refuse(d.line("files", names[min(first, len(names)-1)]), "", "%w", err)
 }

@@ -62,10 +62,10 @@ func lookHint(key string, isID bool) string {
 
 // drafts reads [drafts]: what one user's unfinished writes may take.
 func (d *document) drafts(c *Config) (err error) {
-	if c.Mount.MaxDrafts, err = d.limit("max"); err != nil {
+	if c.Mount.MaxDrafts, err = d.limit("drafts", "max"); err != nil {
 		return err
 	}
-	if c.Mount.MaxDraftBytes, err = d.limit("max_bytes"); err != nil {
+	if c.Mount.MaxDraftBytes, err = d.limit("drafts", "max_bytes"); err != nil {
 		return err
 	}
 	c.Mount.DraftAge, err = d.span(0, time.Second, 24*time.Hour, "drafts", "max_age")
@@ -73,14 +73,13 @@ func (d *document) drafts(c *Config) (err error) {
 }
 
 // limit reads a positive number, 0 when there is none.
-func (d *document) limit(key string) (int, error) {
-	path := []string{"drafts", key}
+func (d *document) limit(path ...string) (int, error) {
 	number := int64(1)
 	if err := d.decode(&number, "a number", path); err != nil {
 		return 0, err
 	}
 	if number < 1 || number > math.MaxInt32 {
-		return 0, d.refuse(d.line(path...), fmt.Sprintf("between 1 and %d", math.MaxInt32), "drafts.%s = %d is no usable limit", key, number)
+		return 0, d.refuse(d.line(path...), fmt.Sprintf("between 1 and %d", math.MaxInt32), "%s = %d is no usable limit", toml.Key(path), number)
 	}
 	if _, ok := d.value(path...); !ok {
 		return 0, nil

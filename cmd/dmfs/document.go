@@ -20,6 +20,8 @@ type document struct {
 	text string
 	md   toml.MetaData
 	top  map[string]toml.Primitive
+
+	rules []rule // what the policy is to be made of
 }
 
 func readDocument(path string) (*document, error) {

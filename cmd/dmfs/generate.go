@@ -16,19 +16,24 @@ func generateCommand() *cli.Command {
 		Name:  "generate",
 		Usage: "make keys",
 		Subcommands: []*cli.Command{
-			generateKeyCommand("signing-key", "make the key that signs files"),
-			generateKeyCommand("identity-key", "make the key that a node is known by"),
+			generateKeyCommand("signing-key", "make the key that signs files",
+				"The public key is printed in the form that [files] of the configuration takes."),
+			generateKeyCommand("identity-key", "make the key that a node is known by",
+				"The public key is printed: dmfs certificate sign takes it as --identity-key."),
+			generateKeyCommand("network", "make the key of a network, which makes nodes its members",
+				"The public key, which is the network's id, is printed in the form that id in\n"+
+					"[network] of the configuration takes."),
 		},
 	}
 }
 
-func generateKeyCommand(name, usage string) *cli.Command {
+func generateKeyCommand(name, usage, printed string) *cli.Command {
 	return &cli.Command{
 		Name:  name,
 		Usage: usage,
 		Description: `Writes an ED25519 key pair as PEM, which openssl reads too: the private key
 with mode 0600, the public key with mode 0644. It never overwrites a file.
-The public key is printed in the form that [files] of the configuration takes.
+` + printed + `
 
 Exit codes: 0 done, 1 failed, 2 wrong command line, 5 one of the files exists;
 nothing was written.`,

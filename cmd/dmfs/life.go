@@ -80,6 +80,7 @@ func (n *node) stop(e ending) error {
 		tell(n.log, "STOPPING=1")
 	}
 	err := n.part()
+	n.unfollow()
 	device, durable := n.mount.Device()
 	if handOver && durable {
 		err = errors.Join(err, n.mount.Detach())
@@ -100,16 +101,15 @@ func (n *node) reload(ctx context.Context) {
 		err = n.prevail(cfg)
 	}
 	if err == nil {
-		err = n.index.SetPolicy(cfg.Policy)
+		err = n.policy.adopt(cfg.Policy)
 	}
 	if err != nil {
 		n.log.Error("the configuration was not taken; the old one stays", "err", err, "hint", hintOf(err))
 		return
 	}
-	if err := n.mount.Refresh(ctx); err != nil {
-		n.log.Warn("directories do not follow the configuration", "err", err)
-	}
+	n.refresh(ctx)
 	n.level.Set(cfg.LogLevel)
+	keepVersions(n.index, cfg)
 	n.adopt(ctx, cfg)
 	n.log.Info("configuration read again", "file", cfg.Path, "seq", n.index.Seq())
 }

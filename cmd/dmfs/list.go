@@ -11,7 +11,7 @@ import (
 func listCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "list",
-		Usage: "list the files in the mount with signer, signed time and size",
+		Usage: "list the files in the mount with signer, signed time, end and size",
 		Description: `Formats .dmfs/files.json of the mount, which also knows the names that were
 deleted or are withheld. --json prints a list of objects with its fields: name,
 signer, signed_at, size, digest, expires, origin, since, seq, state.
@@ -53,9 +53,13 @@ func (m *mounted) list() ([]listed, error) {
 
 func printFiles(c *cli.Context, files []listed) error {
 	w := tabwriter.NewWriter(c.App.Writer, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "SIGNED\tSIZE\tSIGNER\tNAME")
+	fmt.Fprintln(w, "SIGNED\tEXPIRES\tSIZE\tSIGNER\tNAME")
 	for _, f := range files {
-		fmt.Fprintf(w, "%s\t%d\t%s\t%s\n", f.SignedAt.Format(time.DateTime), f.Size, short(f.Signer), f.Name)
+		expires := "never"
+		if f.Expires != nil {
+			expires = f.Expires.Format(time.DateTime)
+		}
+		fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%s\n", f.SignedAt.Format(time.DateTime), expires, f.Size, short(f.Signer), f.Name)
 	}
 	return w.Flush()
 }

@@ -107,8 +107,11 @@ type node struct {
 	level      *slog.LevelVar
 	id         *trust.Signer
 	index      *index.Index
+	policy     *amender
 	report     *reporter
 	mount      *fs.FS
+
+	unfollow func() // ends the following of policy.toml, and returns when it has
 
 	leave func() // ends the network
 	left  <-chan error
@@ -141,12 +144,18 @@ func (n *node) start(ctx context.Context, l *legacy) (err error) {
 	if n.index, err = openIndex(n.cfg); err != nil {
 		return err
 	}
+	n.policy = newAmender(n.index, n.cfg.Policy, n.log)
+	if _, err = n.policy.enact(); err != nil {
+		return errors.Join(err, n.index.Close())
+	}
+	after := n.index.Seq()
 	n.report = &reporter{
 		index: n.index, peerID: replica.PeerID(n.id.Public().Key), mountpoint: n.cfg.Mountpoint, started: time.Now(),
 	}
 	if err = n.mountIndex(l); err != nil {
 		return errors.Join(err, n.index.Close())
 	}
+	n.followPolicy(ctx, after)
 	if n.keep {
 		storeDevice(n.mount, n.cfg.Mount.looks(), n.log)
 	}
@@ -157,6 +166,27 @@ func (n *node) start(ctx context.Context, l *legacy) (err error) {
 	}
 	n.join(ctx)
 	return nil
+}
+
+// followPolicy has policy.toml come into force as it changes.
+func (n *node) followPolicy(ctx context.Context, after uint64) {
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		n.policy.follow(ctx, after, n.refresh)
+	}()
+	n.unfollow = func() {
+		cancel()
+		<-done
+	}
+}
+
+// refresh has the mount's directories follow the policy.
+func (n *node) refresh(ctx context.Context) {
+	if err := n.mount.Refresh(ctx); err != nil && ctx.Err() == nil {
+		n.log.Warn("directories do not follow the policy", "err", err)
+	}
 }
 
 func tell(log *slog.Logger, state string) {
@@ -189,7 +219,16 @@ func openIndex(cfg *Config) (*index.Index, error) {
 	case err != nil:
 		return nil, fmt.Errorf("index %s: %w", path, err)
 	}
+	keepVersions(ix, cfg)
 	return ix, nil
+}
+
+func keepVersions(ix *index.Index, cfg *Config) {
+	n := cfg.KeepVersions
+	if n == 0 {
+		n = index.DefaultHistory
+	}
+	ix.SetHistory(n)
 }
 
 // mountIndex mounts, or takes the live mount over that l has.

@@ -29,6 +29,9 @@ type page struct {
 	Bytes      int64         `json:"bytes"`   // of their contents
 	Peers      []pagePeer    `json:"peers"`
 	Refused    []pageRefused `json:"refused"` // the last refusal of each name, newest last
+
+	Warnings    []pageWarning `json:"warnings"`        // the last one of each name since the start, newest last
+	ClockBehind time.Duration `json:"clock_behind_ns"` // how far this clock is before the newest version; 0: it is not, or by less than 30 s
 }
 
 type pagePeer struct {
@@ -48,6 +51,13 @@ type pageRefused struct {
 	Reason string    `json:"reason"`
 	Hint   string    `json:"hint,omitempty"`
 	At     time.Time `json:"at"`
+}
+
+// pageWarning is something odd about a name that was accepted all the same.
+type pageWarning struct {
+	Name string    `json:"name"`
+	Text string    `json:"text"`
+	At   time.Time `json:"at"`
 }
 
 // sentence is the reason without the name in front, for where that was said.
@@ -73,8 +83,10 @@ func (r *reporter) status() page {
 	if id := r.index.Policy().Network(); id != (trust.Key{}) {
 		p.Network = id.String()
 	}
+	p.ClockBehind, _ = r.index.ClockBehind()
 	r.countFiles(&p)
 	r.listRefused(&p)
+	p.Warnings = r.warnings()
 	return p
 }
 
@@ -107,6 +119,14 @@ func (r *reporter) listRefused(p *page) {
 	for _, x := range r.index.Refusals() {
 		p.Refused = append(p.Refused, pageRefused{Name: x.Name, Origin: x.Origin, Reason: x.Reason, Hint: x.Hint, At: x.At.UTC()})
 	}
+}
+
+func (r *reporter) warnings() []pageWarning {
+	all := []pageWarning{}
+	for _, w := range r.index.Warnings() {
+		all = append(all, pageWarning{Name: w.Name.String(), Text: w.Text, At: w.At.UTC()})
+	}
+	return all
 }
 
 // maxPage bounds what a status page may be, in bytes.

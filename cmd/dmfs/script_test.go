@@ -32,6 +32,8 @@ func TestScripts(t *testing.T) {
 			"exits":     exits,
 			"snapshot":  snapshot,
 			"unchanged": unchanged,
+			"appears":   appears,
+			"vanishes":  vanishes,
 		},
 	})
 }
@@ -104,4 +106,18 @@ func listing(ts *testscript.TestScript) string {
 		return err
 	}))
 	return fmt.Sprint(all) // maps print in key order
+}
+
+// appears waits until a file is there, vanishes until it is not.
+func appears(ts *testscript.TestScript, _ bool, args []string)  { await(ts, args[0], true) }
+func vanishes(ts *testscript.TestScript, _ bool, args []string) { await(ts, args[0], false) }
+
+func await(ts *testscript.TestScript, file string, there bool) {
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(20 * time.Second); exists(ts.MkAbs(file)) != there; <-tick.C {
+		if time.Now().After(deadline) {
+			ts.Fatalf("%s: there is not %v after 20 s", file, there)
+		}
+	}
 }

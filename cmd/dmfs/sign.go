@@ -16,8 +16,8 @@ import (
 func fileCommand() *cli.Command {
 	return &cli.Command{
 		Name:        "file",
-		Usage:       "sign, publish, check and list files",
-		Subcommands: []*cli.Command{signCommand(), updateCommand(), verifyCommand(), listCommand()},
+		Usage:       "sign, publish, delete, check and list files",
+		Subcommands: []*cli.Command{signCommand(), updateCommand(), deleteCommand(), verifyCommand(), listCommand()},
 	}
 }
 
@@ -40,11 +40,25 @@ Exit codes: 0 done, 1 failed, 2 wrong command line.`,
 
 func signFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{Name: "key", Aliases: []string{"k"}, Usage: "sign with the private key in `FILE` (PEM, minisign or OpenSSH)", TakesFile: true},
+		keyFlag(),
 		nameFlag(),
+		&cli.DurationFlag{Name: "ttl", Usage: "the file vanishes `TIME` after it was signed, for example 36h", DefaultText: "never"},
 		networkFlag(),
 		passphraseFlag(),
 	}
+}
+
+func keyFlag() cli.Flag {
+	return &cli.StringFlag{Name: "key", Aliases: []string{"k"}, Usage: "sign with the private key in `FILE` (PEM, minisign or OpenSSH)", TakesFile: true}
+}
+
+// ttlOf is the lifetime that the command line wants, 0 for none.
+func ttlOf(c *cli.Context) (time.Duration, error) {
+	ttl := c.Duration("ttl")
+	if c.IsSet("ttl") && ttl <= 0 {
+		return 0, usagef("for example --ttl 36h; leave it out for a file that stays", "--ttl %v is no lifetime", ttl)
+	}
+	return ttl, nil
 }
 
 func nameFlag() cli.Flag {
@@ -114,6 +128,9 @@ func statement(c *cli.Context) (st trust.Statement, err error) {
 		return st, err
 	}
 	if st.Network, err = networkOf(c); err != nil {
+		return st, err
+	}
+	if st.TTL, err = ttlOf(c); err != nil {
 		return st, err
 	}
 	st.Version = trust.VersionAt(time.Now())

@@ -84,6 +84,13 @@ func printPage(w io.Writer, p page, now time.Time) {
 	for _, peer := range p.Peers {
 		say(w, "", "%s", peerLine(peer, now))
 	}
+	if p.ClockBehind > 0 {
+		say(w, "warning", "this clock is %s behind the newest version: it is wrong, or a signer's was",
+			p.ClockBehind.Round(time.Second))
+	}
+	for _, x := range p.Warnings {
+		say(w, "warning", "at %s: %s", x.At.Format(time.DateTime), x.Text)
+	}
 	for _, r := range p.Refused {
 		say(w, "refused", "%s, from %s at %s: %s", r.Name, r.Origin, r.At.Format(time.DateTime), r.sentence())
 	}

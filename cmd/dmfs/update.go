@@ -46,7 +46,11 @@ func updateFile(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	signature, version, err := signLater(c, m, name, content)
+	ttl, err := ttlOf(c)
+	if err != nil {
+		return err
+	}
+	signature, version, err := signLater(c, m, content, trust.Statement{Name: name, TTL: ttl})
 	if err != nil {
 		return err
 	}
@@ -57,36 +61,46 @@ func updateFile(c *cli.Context) error {
 	return err
 }
 
-// signLater signs content as the version after the one that m shows.
-func signLater(c *cli.Context, m *mounted, name trust.Name, content []byte) ([]byte, trust.Version, error) {
-	network, err := networkOf(c)
-	if err != nil {
+// signLater signs the statement about content, for the network of m and as the
+// version after the one that m has.
+func signLater(c *cli.Context, m *mounted, content []byte, st trust.Statement) ([]byte, trust.Version, error) {
+	var err error
+	if st.Network, err = networkOf(c); err != nil {
 		return nil, 0, err
 	}
-	if network == (trust.Key{}) && m.page.Network != "" {
+	if st.Network == (trust.Key{}) && m.page.Network != "" {
 		key, err := trust.ParseKey(m.page.Network)
 		if err != nil {
 			return nil, 0, err
 		}
-		network = key.Key
+		st.Network = key.Key
 	}
 	signer, err := readSigner(c)
 	if err != nil {
 		return nil, 0, err
 	}
-	version := max(trust.VersionAt(time.Now()), m.version(name)+1)
-	signature, err := signer.Sign(trust.DigestOf(content), trust.Statement{Name: name, Version: version, Network: network})
-	return signature, version, err
+	st.Version = max(trust.VersionAt(time.Now()), m.version(st.Name)+1)
+	signature, err := signer.Sign(trust.DigestOf(content), st)
+	return signature, st.Version, err
 }
 
-// version is that of the file in place, 0 when there is none: the signed time
-// is the file's modification time.
+// version is that of the file in place, or of what hides it now, 0 when there
+// is nothing. The signed time of a file is its modification time.
 func (m *mounted) version(name trust.Name) trust.Version {
 	info, err := os.Stat(filepath.Join(m.dir, name.String()))
+	if err == nil {
+		return trust.VersionAt(info.ModTime())
+	}
+	files, err := m.files()
 	if err != nil {
 		return 0
 	}
-	return trust.VersionAt(info.ModTime())
+	for _, f := range files {
+		if f.Name == name.String() && f.SignedAt != nil {
+			return trust.VersionAt(*f.SignedAt)
+		}
+	}
+	return 0
 }
 
 // publish does what `cp FILE FILE.sig MOUNT` does, and says why it failed.

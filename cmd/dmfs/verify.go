@@ -107,11 +107,15 @@ func printVerified(c *cli.Context, r trust.Record, size int) error {
 		Digest: r.Digest().String(), Size: size,
 	}
 	if at, ok := r.Expires(); ok {
-		v.Expires = &at
+		v.Expires = moment(at)
 	}
 	if c.Bool("json") {
 		return writeJSON(c, v)
 	}
-	_, err := fmt.Fprintf(c.App.Writer, "%s is valid: signed %s by %s\n", v.Name, v.SignedAt.Format(time.RFC3339Nano), v.Signer)
+	end := ""
+	if v.Expires != nil {
+		end = ", until " + v.Expires.Format(time.RFC3339Nano)
+	}
+	_, err := fmt.Fprintf(c.App.Writer, "%s is valid: signed %s by %s%s\n", v.Name, v.SignedAt.Format(time.RFC3339Nano), v.Signer, end)
 	return err
 }
