@@ -11,7 +11,7 @@ import (
 )
 
 const (
-	inboxSize  = 1024 // arrivals with content, of gossipInline bytes at most: 8 MiB
+	inboxSize  = 1024 // arrivals with content, of maxGossip bytes at most
 	bodiesSize = 256  // arrivals whose content is to be fetched
 	maxTries   = 8    // of a content, over some 25 s
 	firstRetry = 100 * time.Millisecond

@@ -3,13 +3,17 @@ package replica_test
 import (
 	"context"
 	"fmt"
+	"strings"
 	"testing"
+	"time"
 
 	"dmfs/index"
 	"dmfs/replica"
 	"dmfs/replica/replicatest"
 	"dmfs/trust"
 	"dmfs/trust/trusttest"
+
+	"github.com/libp2p/go-libp2p/core/peer"
 )
 
 // held returns a channel that is closed when the nodes hold the record; no polling, so that it measures.
@@ -91,4 +95,39 @@ func whole(b *testing.B, node *replicatest.Node, n int) {
 		}
 		return nil
 	})
+}
+
+// BenchmarkConnect: from a dial until the connection may be used, without and with admission.
+func BenchmarkConnect(b *testing.B) {
+	open := trusttest.Policy(b, signer, "a")
+	for _, transport := range []string{overQUIC, overTCP} {
+		b.Run(strings.Split(transport, "/")[3]+"/open", func(b *testing.B) {
+			n := replicatest.New(b, 1, open, replica.Start)
+			n.Config.Listen = []string{transport}
+			n.Start(b)
+			connectAgain(b, newOutsider(b, 2, transport, nil), n)
+		})
+		b.Run(strings.Split(transport, "/")[3]+"/members", func(b *testing.B) {
+			n := named(b, 1, networkPolicy(b, nil, "a"))
+			n.Config.Listen = []string{transport}
+			n.Start(b)
+			connectAgain(b, impostor(b, 2, transport, certify(b, authority, keyOf(2), "node2", -time.Hour, time.Hour)), n.Node)
+		})
+	}
+}
+
+func connectAgain(b *testing.B, o *outsider, n *replicatest.Node) {
+	info, err := peer.AddrInfoFromString(n.Replica.Addrs()[0])
+	if err != nil {
+		b.Fatal(err)
+	}
+	o.host.Peerstore().AddAddrs(info.ID, info.Addrs, time.Hour)
+	for b.Loop() {
+		if _, err := o.host.Network().DialPeer(b.Context(), info.ID); err != nil {
+			b.Fatal(err)
+		}
+		if err := o.host.Network().ClosePeer(info.ID); err != nil {
+			b.Fatal(err)
+		}
+	}
 }

@@ -8,5 +8,35 @@
 // The index is the only thing that replica and the rest of a node share: replica proposes records to it
 // and follows its changes. Whatever comes from a peer passes the index's policy first.
 //
+// # Who may connect
+//
+// In a network only members talk. Both sides of a connection prove in its handshake that the network
+// issued them a certificate for the very key of the connection, that it is valid now, and that the policy
+// does not revoke it. The host, and with it every protocol, learns of a connection only after that. So a
+// dial that succeeds is admitted, by both sides, and one that does not knows the reason.
+//
+// Each handshake shows the certificate that the node has at that moment; a renewed one is shown to
+// connected peers at once. When a certificate ends, or a policy revokes it, the peers disconnect.
+//
+// What a stranger gets who reaches the port:
+//
+//   - Over QUIC, the node's public key, which is its peer id, in a self-signed certificate that says
+//     nothing else. Over TCP, that we speak multistream and none of what it proposes; whoever knows the first
+//     four bytes of the network's id, which is no secret, gets the public key there, too.
+//   - When it shows a certificate, why that one is refused. The dialer speaks first: our own certificate, with
+//     our name in it, goes only to members, and to the keys that we dial.
+//   - A place among the handshakes, 16 for an IPv4 address or an IPv6 /56 and 256 for all, for 3 seconds,
+//     with what QUIC buffers meanwhile (0.8 MiB at most), 8 KiB of certificates, and a few signatures to
+//     check. Those who are members already notice nothing; who joins while all places are taken tries again.
+//   - A line in the log, for 64 strangers an hour.
+//
+// What was tried: libp2p as it comes, with every protocol that there is here; the handshake without a
+// certificate, with one of another network, of another member, of an authority, one that is over, not yet
+// valid, or revoked by its serial number or its key; a member that shows another's certificate later; silence;
+// and being dialled by a member. None reached anything.
+//
+// A member that turns hostile is stopped by what its records must prove, by the bounds on each stream and
+// on what is remembered of each peer, and in the end by revoking its key.
+//
 // What is said on the wire is specified in internal/wire.
 package replica

@@ -2,8 +2,12 @@ package replica
 
 import (
 	"context"
+	"log/slog"
+	"net"
+	"time"
 
 	"dmfs/index"
+	"dmfs/trust"
 
 	"github.com/libp2p/go-libp2p"
 	pubsub "github.com/libp2p/go-libp2p-pubsub"
@@ -32,6 +36,37 @@ func Names() (sync, fetch protocol.ID, topic string) {
 	n := namesOf([32]byte{})
 	return n.sync, n.fetch, n.topic
 }
+
+// Outsider returns the options of a host that takes part in the handshake of the policy's network with
+// whatever certificate it likes. It logs what became of its handshakes.
+func Outsider(ctx context.Context, p *trust.Policy, log *slog.Logger, c trust.Chain) []libp2p.Option {
+	a := &admission{
+		ctx: ctx, security: protocol.ID("/dmfs/" + idOf(p.Network()) + "/noise/1"),
+		certificate: func() trust.Chain { return c },
+		policy:      func() *trust.Policy { return p },
+		log:         log, told: &told{}, shaking: newLimiter[string](maxShakingOfOne, maxShaking),
+		admitted: func(trust.Chain) {}, roll: make(map[peer.ID]proof),
+	}
+	return a.options()
+}
+
+// ProtocolsOf returns what the nodes of a network speak.
+func ProtocolsOf(network trust.Key) []protocol.ID {
+	n := namesOf(network)
+	return []protocol.ID{n.sync, n.fetch, n.member}
+}
+
+// Told returns a memory of refusals, by the peer, and how many lines it takes.
+func Told() (tell func(id peer.ID, at time.Time) (first, last bool), most int) {
+	t := &told{}
+	return func(id peer.ID, at time.Time) (bool, bool) { return t.tell(id, "", at) }, maxTold
+}
+
+// MaxShakingOfOne is how many handshakes one origin may have at once.
+const MaxShakingOfOne = maxShakingOfOne
+
+// OriginOf names who is behind an address.
+func OriginOf(a net.Addr) string { return originOf(a) }
 
 // NewResourceManager returns the one that hosts use.
 func NewResourceManager() (network.ResourceManager, error) { return newResourceManager() }

@@ -46,7 +46,8 @@ func (r *Replica) prove(h wire.Head) (trust.Record, error) {
 	if h.Content != nil {
 		claim = trust.NewClaim(name, h.Signature, h.Content)
 	}
-	rec, err := r.ix.Policy().Verify(claim, time.Now())
+	policy := r.ix.Policy()
+	rec, err := policy.Verify(r.certified(policy, claim), time.Now())
 	if err != nil {
 		return trust.Record{}, err
 	}
@@ -56,10 +57,23 @@ func (r *Replica) prove(h wire.Head) (trust.Record, error) {
 	return rec, nil
 }
 
+// certified adds to a claim in a namespace the certificate that we know of its signer: the one that
+// travels with it may have been renewed since.
+func (r *Replica) certified(policy *trust.Policy, c trust.Claim) trust.Claim {
+	_, key, ok := policy.Namespace(c.Name())
+	if !ok {
+		return c
+	}
+	if chain, ok := r.ix.Certificate(key); ok {
+		return c.WithCertificate(chain)
+	}
+	return c
+}
+
 // innocent reports whether an honest peer may have sent what was refused with err, because policies and
 // clocks differ.
 func innocent(err error) bool {
-	for _, e := range []error{trust.ErrNotAllowed, trust.ErrUnknownKey, trust.ErrExpired, trust.ErrRevoked} {
+	for _, e := range []error{trust.ErrNotAllowed, trust.ErrUnknownKey, trust.ErrExpired, trust.ErrRevoked, trust.ErrFuture} {
 		if errors.Is(err, e) {
 			return true
 		}

@@ -15,7 +15,6 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	rcmgr "github.com/libp2p/go-libp2p/p2p/host/resource-manager"
 	"github.com/libp2p/go-libp2p/p2p/net/connmgr"
-	"github.com/libp2p/go-libp2p/p2p/security/noise"
 	p2ptls "github.com/libp2p/go-libp2p/p2p/security/tls"
 	quic "github.com/libp2p/go-libp2p/p2p/transport/quic"
 	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
@@ -48,7 +47,6 @@ func newHost(cfg Config, extra ...libp2p.Option) (host.Host, error) {
 		libp2p.NoListenAddrs,
 		libp2p.Transport(quic.NewTransport, quic.WithTLSIdentityOption(p2ptls.WithCertTemplate(certificate()))),
 		libp2p.Transport(tcp.NewTCPTransport, tcp.DisableReuseport()), // else a second node could share our port
-		libp2p.Security(noise.ID, noise.New),
 		libp2p.ResourceManager(resources),
 		libp2p.ConnectionManager(conns),
 		libp2p.UDPBlackHoleSuccessCounter(nil), // most peers being off is normal, not a black hole

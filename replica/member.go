@@ -45,7 +45,7 @@ type member struct {
 	inSync   bool
 	lastSync time.Time
 	settled  settlement
-	refused  map[wire.Item]time.Time
+	refused  map[wire.Item]declined
 	heard    map[string]time.Time // last sign of life by connection
 }
 
@@ -54,6 +54,12 @@ type settlement struct {
 	policy       *trust.Policy
 	mine, theirs [32]byte
 	at           time.Time
+}
+
+// declined is when, and under which policy, an item was found not to be had.
+type declined struct {
+	at     time.Time
+	policy *trust.Policy
 }
 
 // notify leaves one note in a channel that holds one.
@@ -74,7 +80,7 @@ func newMember(ctx context.Context, id peer.ID, dialed []ma.Multiaddr) *member {
 		probe:     make(chan struct{}, 1),
 		retry:     make(chan struct{}, 1),
 		downloads: make(chan struct{}, 2),
-		refused:   make(map[wire.Item]time.Time),
+		refused:   make(map[wire.Item]declined),
 		heard:     make(map[string]time.Time),
 	}
 	m.ctx, m.forget = context.WithCancel(ctx)
@@ -162,21 +168,29 @@ func (m *member) compared(inSync bool) {
 	m.inSync, m.lastSync = inSync, time.Now()
 }
 
-// refuse remembers that the peer does not have the item for us.
-func (m *member) refuse(it wire.Item) {
+// refuse remembers that the peer does not have the item for us under this policy.
+func (m *member) refuse(it wire.Item, under *trust.Policy) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if len(m.refused) >= maxRefused {
 		clear(m.refused)
 	}
-	m.refused[it] = time.Now()
+	m.refused[it] = declined{time.Now(), under}
 }
 
-func (m *member) refuses(it wire.Item) bool {
+func (m *member) refuses(it wire.Item, under *trust.Policy) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	at, ok := m.refused[it]
-	return ok && time.Since(at) < refusedFor
+	d, ok := m.refused[it]
+	return ok && d.policy == under && time.Since(d.at) < refusedFor
+}
+
+// reconsider forgets what was not to be had.
+func (m *member) reconsider() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.settled = settlement{}
+	clear(m.refused)
 }
 
 func (m *member) hear(conn string) {

@@ -359,7 +359,12 @@ func TestCloseEndsEverything(t *testing.T) {
 	rec := trusttest.Record(t, p, signer, "a", pattern(1<<20, 1), v0)
 	nodes[0].Write(t, rec)
 	replicatest.AwaitHeld(t, nodes, rec)
-	for _, n := range nodes {
+	a, b := named(t, 3, networkPolicy(t, nil)), named(t, 4, networkPolicy(t, nil))
+	a.Start(t)
+	b.Config.Bootstrap = a.Replica.Addrs()
+	b.Start(t)
+	replicatest.Eventually(t, "the members are connected", func() bool { return a.sees(4) && b.sees(3) })
+	for _, n := range append(nodes, a.Node, b.Node) {
 		n.Stop(t)
 	}
 	replicatest.Eventually(t, "no goroutine of ours is left", func() bool {

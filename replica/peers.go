@@ -14,8 +14,10 @@ import (
 // Peer is what is known of another node.
 type Peer struct {
 	ID        string
-	Addr      string // where it is connected, else where it is dialled
-	Agent     string // what it calls itself, such as dmfs/1.0
+	Addr      string    // where it is connected, else where it is dialled
+	Agent     string    // what it calls itself, such as dmfs/1.0
+	Name      string    // in its certificate; empty before it showed one
+	NotAfter  time.Time // the end of its certificate
 	Connected bool
 	Since     time.Time // when it was connected or lost
 	// InSync says that as of LastSync both nodes had the same, or this node had everything that it may
@@ -29,7 +31,8 @@ type Peer struct {
 func (r *Replica) Peers() []Peer {
 	var peers []Peer
 	for _, m := range r.members.all() {
-		p := m.peer()
+		p, proof := m.peer(), r.admission.known(m.id)
+		p.Name, p.NotAfter = proof.Name, proof.NotAfter
 		if conns := r.host.Network().ConnsToPeer(m.id); p.Connected && len(conns) > 0 {
 			p.Addr = conns[0].RemoteMultiaddr().String()
 		}

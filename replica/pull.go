@@ -169,7 +169,7 @@ func (p *pull) readPages(x *exchange) error {
 func (p *pull) consider(it wire.Item) {
 	switch {
 	case !lacks(p.mine, it):
-	case p.m.refuses(it):
+	case p.m.refuses(it, p.mine.policy()):
 		p.refused = true
 	case len(p.missing) < maxMissing:
 		p.missing = append(p.missing, it)
@@ -223,7 +223,7 @@ func (p *pull) request(x *exchange, items []wire.Item) (large []want, err error)
 		return nil, err
 	}
 	for _, it := range asked { // what the peer listed and did not send
-		p.m.refuse(it)
+		p.m.refuse(it, p.mine.policy())
 	}
 	return large, nil
 }
@@ -283,7 +283,7 @@ func (p *pull) answered(m wire.Message, asked map[wire.Key]wire.Item) (want, wir
 
 // decline remembers an item that was refused with err or, without one, is not news.
 func (p *pull) decline(w want, name string, err error) {
-	p.m.refuse(w.item)
+	p.m.refuse(w.item, p.mine.policy())
 	if err != nil {
 		p.r.noteRefusal(p.m.id, name, err)
 	}
@@ -341,7 +341,7 @@ func (p *pull) fetchOne(w want) error {
 	}
 	whole, err := p.r.fetch(p.ctx, w.rec, p.m.id)
 	if errors.Is(err, errNotHeld) || errors.Is(err, trust.ErrMismatch) {
-		p.m.refuse(w.item)
+		p.m.refuse(w.item, p.mine.policy())
 	}
 	if err != nil {
 		return fmt.Errorf("fetch %s: %w", w.rec.Name(), err)

@@ -25,9 +25,14 @@ type Config struct {
 	Listen       []string      // multiaddrs; all of them must work
 	Bootstrap    []string      // multiaddrs with /p2p/ID, dialled for ever; our own are skipped
 	SyncInterval time.Duration // mean time between two syncs with a random peer; 0 is 30 s
-	Network      trust.Key     // nodes of different networks do not talk; zero is a network too, "local"
 	Version      string        // what peers are told: dmfs/<Version>
 	Log          *slog.Logger  // nil discards
+
+	// Network, the one of the index's policy, has its members talk to nobody else, and prove that they are
+	// members by what Certificate returns at that moment: a chain for the key of Identity. Without Certificate
+	// nobody is asked for one. Zero is a network too, "local", that everybody may join.
+	Network     trust.Key
+	Certificate func() trust.Chain
 }
 
 // Replica is a running node of the network. All methods may be called at any time, also after Close.
@@ -38,6 +43,8 @@ type Replica struct {
 	names     names
 	summaries *summaries
 	members   *roster
+	admission *admission    // nil without a network or a certificate
+	review    chan struct{} // the members are to be reviewed
 	topic     *pubsub.Topic
 	fetches   flights
 	inbox     chan arrival // proved, with content, to be applied
@@ -55,25 +62,32 @@ type Replica struct {
 
 // names are the protocols and the topic of one network.
 type names struct {
-	sync, fetch protocol.ID
-	topic       string
+	sync, fetch, member protocol.ID
+	topic               string
 }
 
 func namesOf(network trust.Key) names {
-	id := "local"
-	if network != (trust.Key{}) {
-		id = fmt.Sprintf("%x", network[:4])
-	}
+	id := idOf(network)
 	return names{
-		sync:  protocol.ID("/dmfs/" + id + "/sync/1"),
-		fetch: protocol.ID("/dmfs/" + id + "/fetch/1"),
-		topic: "/dmfs/" + id + "/heads/1",
+		sync:   protocol.ID("/dmfs/" + id + "/sync/1"),
+		fetch:  protocol.ID("/dmfs/" + id + "/fetch/1"),
+		member: protocol.ID("/dmfs/" + id + "/member/1"),
+		topic:  "/dmfs/" + id + "/heads/1",
 	}
 }
 
+// idOf is what a network is called in the names of its protocols.
+func idOf(network trust.Key) string {
+	if network.IsZero() {
+		return "local"
+	}
+	return fmt.Sprintf("%x", network[:4])
+}
+
 // Start joins the network and keeps the index equal to those of its peers until Close. It fails when an
-// address is malformed or cannot be listened on; peers that cannot be reached are no failure. Ending ctx
-// stops all work, but only Close frees the ports. The index must stay open until Close has returned.
+// address is malformed or cannot be listened on, and when Certificate returns none of this Network for our
+// key; peers that cannot be reached are no failure, nor is a certificate that has expired. Ending ctx stops
+// all work, but only Close frees the ports. The index must stay open until Close has returned.
 func Start(ctx context.Context, cfg Config, ix *index.Index) (*Replica, error) {
 	return start(ctx, cfg, ix)
 }
@@ -89,30 +103,43 @@ func start(ctx context.Context, cfg Config, ix *index.Index, extra ...libp2p.Opt
 	if err != nil {
 		return nil, err
 	}
-	h, err := newHost(cfg, extra...)
+	ctx, stop := context.WithCancel(ctx)
+	a, err := newAdmission(ctx, cfg, ix)
 	if err != nil {
+		stop()
 		return nil, err
 	}
-	r := assemble(ctx, cfg, ix, h)
+	h, err := newHost(cfg, append(a.options(), extra...)...)
+	if err != nil {
+		stop()
+		return nil, err
+	}
+	r := assemble(ctx, stop, cfg, ix, a, h)
 	if err := r.run(cfg, bootstrap); err != nil {
 		return nil, errors.Join(err, r.Close())
 	}
 	return r, nil
 }
 
-func assemble(ctx context.Context, cfg Config, ix *index.Index, h host.Host) *Replica {
+func assemble(ctx context.Context, stop func(), cfg Config, ix *index.Index, a *admission, h host.Host) *Replica {
 	r := &Replica{
 		ix:        ix,
 		log:       cfg.Log,
 		host:      h,
+		admission: a,
+		review:    make(chan struct{}, 1),
 		names:     namesOf(cfg.Network),
 		summaries: newSummaries(ix),
 		inbox:     make(chan arrival, inboxSize),
 		bodies:    make(chan arrival, bodiesSize),
 		transfers: make(chan struct{}, maxTransfers),
 		downloads: make(chan struct{}, maxDownloads),
+		ctx:       ctx,
+		stop:      stop,
 	}
-	r.ctx, r.stop = context.WithCancel(ctx)
+	if a != nil {
+		a.admitted = r.admitted
+	}
 	r.members = newRoster(r.ctx)
 	r.close = sync.OnceValue(r.shut)
 	return r
@@ -125,8 +152,12 @@ func (r *Replica) run(cfg Config, bootstrap []peer.AddrInfo) error {
 	if err := r.join(); err != nil {
 		return err
 	}
-	r.host.SetStreamHandler(r.names.sync, r.serve(newLimiter(4, 256), r.serveSync))
-	r.host.SetStreamHandler(r.names.fetch, r.serve(newLimiter(4, 64), r.serveFetch))
+	r.host.SetStreamHandler(r.names.sync, r.serve(newLimiter[peer.ID](4, 256), r.serveSync))
+	r.host.SetStreamHandler(r.names.fetch, r.serve(newLimiter[peer.ID](4, 64), r.serveFetch))
+	if r.admission != nil {
+		r.host.SetStreamHandler(r.names.member, r.serve(newLimiter[peer.ID](1, 64), r.serveMember))
+	}
+	r.spawn(r.watchMembers)
 	if err := r.supervise(bootstrap); err != nil {
 		return err
 	}

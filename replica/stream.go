@@ -112,7 +112,7 @@ func expect[M wire.Message](x *exchange, max int, within time.Duration) (M, erro
 }
 
 // serve makes a handler that bounds how many streams a peer and all together may have.
-func (r *Replica) serve(l *limiter, handle func(*exchange) error) network.StreamHandler {
+func (r *Replica) serve(l *limiter[peer.ID], handle func(*exchange) error) network.StreamHandler {
 	return func(s network.Stream) {
 		id := s.Conn().RemotePeer()
 		if !r.work.enter() {
@@ -134,35 +134,35 @@ func (r *Replica) serve(l *limiter, handle func(*exchange) error) network.Stream
 	}
 }
 
-// limiter bounds how many are inside for each peer and together.
-type limiter struct {
-	perPeer, total int
+// limiter bounds how many are inside for each peer, or whatever else the key is, and together.
+type limiter[K comparable] struct {
+	perKey, total int
 
 	mu     sync.Mutex
-	inside map[peer.ID]int
+	inside map[K]int
 	sum    int
 }
 
-func newLimiter(perPeer, total int) *limiter {
-	return &limiter{perPeer: perPeer, total: total, inside: make(map[peer.ID]int)}
+func newLimiter[K comparable](perKey, total int) *limiter[K] {
+	return &limiter[K]{perKey: perKey, total: total, inside: make(map[K]int)}
 }
 
-func (l *limiter) enter(id peer.ID) bool {
+func (l *limiter[K]) enter(k K) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.inside[id] >= l.perPeer || l.sum >= l.total {
+	if l.inside[k] >= l.perKey || l.sum >= l.total {
 		return false
 	}
-	l.inside[id]++
+	l.inside[k]++
 	l.sum++
 	return true
 }
 
-func (l *limiter) leave(id peer.ID) {
+func (l *limiter[K]) leave(k K) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.sum--
-	if l.inside[id]--; l.inside[id] == 0 {
-		delete(l.inside, id)
+	if l.inside[k]--; l.inside[k] == 0 {
+		delete(l.inside, k)
 	}
 }

@@ -87,6 +87,10 @@ func (r *Replica) arrived(id peer.ID, addrs []ma.Multiaddr, agent string) {
 	if r.host.Network().Connectedness(id) != network.Connected {
 		return // gone before we heard of it
 	}
+	if r.admission.still(id) != nil {
+		notify(r.review) // the policy changed during the handshake
+		return
+	}
 	m, fresh := r.members.add(id, nil)
 	m.describe(addrs, agent)
 	if m.begin() {

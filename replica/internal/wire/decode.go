@@ -90,6 +90,10 @@ func (r *reader) message(kind byte) Message {
 		return r.ask()
 	case kindOffer:
 		return r.offer()
+	case kindMember:
+		return Member{Chain: r.raw(int(r.number("length of certificates", 2, 0, MaxChain)))}
+	case kindVerdict:
+		return Verdict{Reason: Reason(r.number("reason", 1, 0, uint64(OtherKey)))}
 	}
 	r.fail(fmt.Sprintf("unknown kind 0x%02x", kind))
 	return nil

@@ -13,11 +13,17 @@
 //	0x16 End    (no fields)
 //	0x17 Ask    digest 64
 //	0x18 Offer  held 1 (0 or 1), size 4
+//	0x19 Member length 2, certificates in DER, one behind the other, the sender's own first
+//	0x1a Verdict reason 1
 //
 // Limits, checked before anything is allocated for the field: a name has 1 to 1,024 bytes and a
-// signature 1 to 4,096; a version is greater than 0 and fits in 63 bits; size is at most 10 MiB and at
+// signature 1 to 16,384; a version is greater than 0 and fits in 63 bits; size is at most 10 MiB and at
 // most 64 KiB when inline is 1; a page has at most 1,024 items, their keys strictly ascending; a want has
-// 1 to 256 keys, no order demanded; an offer that is not held has size 0.
+// 1 to 256 keys, no order demanded; an offer that is not held has size 0;
+// a member's certificates have 0 to 8,400 bytes; a reason is 0 to 6.
+//
+// The reasons of a verdict: 0 admitted, 1 not a certificate of this network, 2 malformed, 3 revoked,
+// 4 expired, 5 not valid yet, 6 a certificate of another key than the sender's.
 //
 // Keys, tags and roots: a key is the first 16 bytes of SHA-256(name). A digest is the content's
 // BLAKE2b-512, 64 bytes. A tag tells records of one name and version apart: it is the first 8 bytes of
@@ -36,6 +42,14 @@
 //	         Then, as often as the client likes: the client sends Want, the server answers with at most one
 //	         Head for each key (those it cannot serve are left out) and End. The client closes.
 //	fetch    the client sends Ask, the server answers Offer and, if held, size raw bytes.
+//	member   the client sends Member, its renewed certificate, the server answers Verdict.
+//
+// In a network, both sides prove that they are members before anything of the above can be said: once
+// the connection is encrypted and both keys are proved, and before there are streams. The dialer sends
+// Member. The listener answers Verdict and, if it admits the dialer, Member. The dialer answers Verdict.
+// Over TCP this is said under Noise, before the multiplexer is chosen (/dmfs/<network>/noise/1); over QUIC
+// on the dialer's first stream, which serves no other purpose. A dialer that sends anything else gets no
+// answer.
 //
 // A worked example, the Head of the name "a" with version 1, the signature text "s", the digest of the
 // content "hi" and that content inline:

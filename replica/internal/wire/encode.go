@@ -48,14 +48,16 @@ func (w *writer) item(it Item) {
 	w.raw(it.Tag[:])
 }
 
-func (Head) kind() byte  { return kindHead }
-func (Hello) kind() byte { return kindHello }
-func (Root) kind() byte  { return kindRoot }
-func (Page) kind() byte  { return kindPage }
-func (Want) kind() byte  { return kindWant }
-func (End) kind() byte   { return kindEnd }
-func (Ask) kind() byte   { return kindAsk }
-func (Offer) kind() byte { return kindOffer }
+func (Head) kind() byte    { return kindHead }
+func (Hello) kind() byte   { return kindHello }
+func (Root) kind() byte    { return kindRoot }
+func (Page) kind() byte    { return kindPage }
+func (Want) kind() byte    { return kindWant }
+func (End) kind() byte     { return kindEnd }
+func (Ask) kind() byte     { return kindAsk }
+func (Offer) kind() byte   { return kindOffer }
+func (Member) kind() byte  { return kindMember }
+func (Verdict) kind() byte { return kindVerdict }
 
 func (h Head) encode(w *writer) {
 	w.u16(len(h.Name))
@@ -103,3 +105,10 @@ func (o Offer) encode(w *writer) {
 	w.flag(o.Held)
 	w.u32(o.Size)
 }
+
+func (m Member) encode(w *writer) {
+	w.u16(len(m.Chain))
+	w.raw(m.Chain)
+}
+
+func (v Verdict) encode(w *writer) { w.u8(byte(v.Reason)) }

@@ -12,9 +12,12 @@ const (
 	MaxInline = 64 << 10 // bytes of content in a Head
 	MaxItems  = 1024     // items of a Page
 	MaxKeys   = 256      // keys of a Want
+	MaxChain  = 8400     // bytes of certificates in a Member, which is what package trust takes
 
 	// MaxRequest bounds what a server reads: the longest Want.
 	MaxRequest = 1 + 2 + MaxKeys*len(Key{})
+	// MaxMember bounds what is read of somebody who has not proved anything: the longest Member.
+	MaxMember = 1 + 2 + MaxChain
 	// MaxMessage bounds every message: the longest Head.
 	MaxMessage = 1 + 2 + trust.MaxName + 8 + 2 + trust.MaxSignature + 64 + 4 + 1 + MaxInline
 )
@@ -28,9 +31,11 @@ const (
 	kindEnd
 	kindAsk
 	kindOffer
+	kindMember
+	kindVerdict
 )
 
-// Message is one of Head, Hello, Root, Page, Want, End, Ask and Offer.
+// Message is one of Head, Hello, Root, Page, Want, End, Ask, Offer, Member and Verdict.
 type Message interface {
 	kind() byte
 	encode(*writer)
@@ -108,3 +113,32 @@ type Offer struct {
 	Held bool
 	Size uint32
 }
+
+// Member shows the sender's certificate, and those of the authorities above it, in DER. Without any
+// it says that the sender has none.
+type Member struct{ Chain []byte }
+
+// Verdict answers a Member.
+type Verdict struct{ Reason Reason }
+
+// Reason says why somebody is not admitted.
+type Reason byte
+
+// The reasons; Admitted is the lack of one.
+const (
+	Admitted Reason = iota
+	NotOfNetwork
+	Malformed
+	Revoked
+	Expired
+	NotYetValid
+	OtherKey
+)
+
+var reasons = [...]string{
+	"admitted", "not a certificate of this network", "malformed certificate", "revoked", "expired", "not valid yet",
+	"certificate of another key",
+}
+
+// String returns the reason in words.
+func (r Reason) String() string { return reasons[r] }

@@ -37,8 +37,13 @@ func good() map[string]Message {
 		"ask":          Ask{Digest: [64]byte{9}},
 		"offer":        Offer{Held: true, Size: trust.MaxContent},
 		"offer none":   Offer{},
+		"member":       longestMember(),
+		"member none":  Member{Chain: []byte{}},
+		"verdict":      Verdict{Reason: OtherKey},
 	}
 }
+
+func longestMember() Member { return Member{Chain: bytes.Repeat([]byte("c"), MaxChain)} }
 
 func longestHead() Head {
 	return Head{
@@ -65,6 +70,18 @@ func TestLimitsAreTheLongestMessages(t *testing.T) {
 	}
 	if n := len(Encode(Want{Keys: make([]Key, MaxKeys)})); n != MaxRequest {
 		t.Errorf("longest want has %d bytes, MaxRequest is %d", n, MaxRequest)
+	}
+	if n := len(Encode(longestMember())); n != MaxMember {
+		t.Errorf("longest member has %d bytes, MaxMember is %d", n, MaxMember)
+	}
+}
+
+// TestMaxChainIsWhatTrustTakes: what is longer is refused there for its length alone.
+func TestMaxChainIsWhatTrustTakes(t *testing.T) {
+	for n, want := range map[int]error{MaxChain: trust.ErrMalformed, MaxChain + 1: trust.ErrTooLarge} {
+		if _, err := trust.ParseChainDER(make([]byte, n)); !errors.Is(err, want) {
+			t.Errorf("%d bytes: %v", n, err)
+		}
 	}
 }
 
@@ -103,12 +120,14 @@ func TestBadFieldsAreRefused(t *testing.T) {
 		"too many keys":       Want{Keys: make([]Key, MaxKeys+1)},
 		"size of what is not": Offer{Size: 1},
 		"long offer":          Offer{Held: true, Size: trust.MaxContent + 1},
+		"long member":         Member{Chain: make([]byte, MaxChain+1)},
+		"unknown reason":      Verdict{Reason: OtherKey + 1},
 	} {
 		if _, err := Decode(Encode(m)); !errors.Is(err, ErrMalformed) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	for _, b := range []string{"10", "19", "21", "15ffff", "1401ffff", "1802" + "00000000"} {
+	for _, b := range []string{"10", "1b", "21", "15ffff", "1401ffff", "1802" + "00000000"} {
 		raw, _ := hex.DecodeString(b)
 		if _, err := Decode(raw); !errors.Is(err, ErrMalformed) {
 			t.Errorf("%s: %v", b, err)
