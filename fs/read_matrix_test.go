@@ -79,7 +79,7 @@ func TestNlink(t *testing.T) {
 	n := fstest.Mount(t, "f")
 	n.Remote("f", []byte("1\n"), 1)
 	n.Must("until test -e $M/f; do :; done; mkfifo opened go")
-	cmd := exec.Command("sh", "-c", "exec 3<$M/f; stat -L -c %h /dev/fd/3; echo >opened; read x <go; stat -L -c %h /dev/fd/3; stat -c %h $M/f; exec 4<$M/f; echo >opened; read x <go; stat -L -c %h /dev/fd/4; cat <&3 <&4")
+	cmd := exec.Command("sh", "-c", "exec 3<$M/f; stat --cached=never -L -c %h /dev/fd/3; echo >opened; read x <go; stat --cached=never -L -c %h /dev/fd/3; stat --cached=never -c %h $M/f; exec 4<$M/f; echo >opened; read x <go; stat --cached=never -L -c %h /dev/fd/4; cat <&3 <&4")
 	cmd.Dir, cmd.Env = n.Work, append(os.Environ(), "M="+n.Dir)
 	var out strings.Builder
 	cmd.Stdout, cmd.Stderr = &out, &out
