@@ -20,6 +20,7 @@ type document struct {
 	text string
 	md   toml.MetaData
 	top  map[string]toml.Primitive
+	rows map[string]map[string]toml.Primitive // of the tables below, by path, once they were asked for
 
 	rules []rule // what the policy is to be made of
 }
@@ -103,14 +104,31 @@ func (*position) UnmarshalTOML(any) error { return errors.New("position") }
 
 func (d *document) value(path ...string) (toml.Primitive, bool) {
 	value, ok := d.top[path[0]]
-	for _, key := range path[1:] {
-		var rows map[string]toml.Primitive
-		if !ok || d.md.PrimitiveDecode(value, &rows) != nil {
+	for i, key := range path[1:] {
+		if !ok {
 			return value, false
 		}
-		value, ok = rows[key]
+		value, ok = d.table(value, path[:i+1])[key]
 	}
 	return value, ok
+}
+
+// table decodes a table once, however many of its keys are asked for. What is
+// no table has no rows.
+func (d *document) table(value toml.Primitive, path []string) map[string]toml.Primitive {
+	name := toml.Key(path).String()
+	rows, ok := d.rows[name]
+	if ok {
+		return rows
+	}
+	if d.md.PrimitiveDecode(value, &rows) != nil {
+		rows = nil
+	}
+	if d.rows == nil {
+		d.rows = map[string]map[string]toml.Primitive{}
+	}
+	d.rows[name] = rows
+	return rows
 }
 
 // string decodes the string at path, "" when there is none.
