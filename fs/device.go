@@ -11,6 +11,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// Device is what a node opens to mount; an error about it is an [os.PathError].
+const Device = "/dev/fuse"
+
 // maxTransfer is the largest read or write request in bytes.
 const maxTransfer = 128 << 10
 
@@ -25,9 +28,9 @@ func mountDevice(mountpoint string, allowOther bool) (int, error) {
 }
 
 func mountDirect(mountpoint string, allowOther bool) (int, error) {
-	fd, err := unix.Open("/dev/fuse", unix.O_RDWR|unix.O_CLOEXEC, 0)
+	fd, err := unix.Open(Device, unix.O_RDWR|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return -1, fmt.Errorf("/dev/fuse: %w", err)
+		return -1, &os.PathError{Op: "open", Path: Device, Err: err}
 	}
 	options := fmt.Sprintf("fd=%d,rootmode=40000,user_id=%d,group_id=%d,max_read=%d,default_permissions", fd, os.Getuid(), os.Getgid(), maxTransfer)
 	if allowOther {

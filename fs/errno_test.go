@@ -18,7 +18,7 @@ import (
 // mean a fault of ours: EIO.
 var notAnswers = map[string]bool{
 	"index.ErrInUse": true, "index.ErrFormat": true, "index.ErrCorrupt": true, "index.ErrNoContent": true, "index.ErrClosed": true,
-	"fs.ErrServed": true, "fs.ErrNotEmpty": true, "fs.ErrNotDir": true,
+	"fs.ErrServed": true, "fs.ErrBusy": true, "fs.ErrNotEmpty": true, "fs.ErrNotDir": true,
 }
 
 // TestErrnoTableIsComplete walks every exported error of the packages that

@@ -37,6 +37,7 @@ func TestMountpoints(t *testing.T) {
 		{"below a file", file + "/mnt", fs.ErrNotDir},
 		{"not empty", full, fs.ErrNotEmpty},
 		{"served", served.Dir, fs.ErrServed},
+		{"another file system", "/proc", fs.ErrBusy},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			f, err := fs.Mount(fs.Options{Mountpoint: c.path}, ix)

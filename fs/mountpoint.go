@@ -17,6 +17,7 @@ const subtype = "dmfs"
 // Errors of a mountpoint that cannot be used.
 var (
 	ErrServed   = errors.New("another dmfs serves this mountpoint")
+	ErrBusy     = errors.New("another file system is mounted there")
 	ErrNotEmpty = errors.New("the mountpoint is not empty")
 	ErrNotDir   = errors.New("the mountpoint is not a directory")
 )
@@ -81,6 +82,8 @@ func recoverDead(path string) error {
 		return err
 	case m.FSType == "fuse."+subtype:
 		return ErrServed
+	case m.FSType != "autofs": // which waits for a mount on it
+		return fmt.Errorf("%w: %s", ErrBusy, m.FSType)
 	}
 	return nil
 }

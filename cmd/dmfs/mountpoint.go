@@ -13,10 +13,13 @@ import (
 // mountHint names the next step for a mount that did not come about.
 func mountHint(err error, dir string) string {
 	missing := errors.Is(err, os.ErrNotExist)
-	device := strings.Contains(err.Error(), "/dev/fuse")
+	path, ok := errors.AsType[*os.PathError](err)
+	device := ok && path.Path == fs.Device
 	switch {
 	case errors.Is(err, fs.ErrServed):
 		return "mount elsewhere, or end the other one first: umount " + dir
+	case errors.Is(err, fs.ErrBusy):
+		return "name another directory; what is mounted there: findmnt " + dir
 	case errors.Is(err, fs.ErrNotEmpty):
 		return "name an empty directory; what is in this one: ls -A " + dir
 	case errors.Is(err, fs.ErrNotDir):
