@@ -130,6 +130,8 @@ func startWriters(m *harness.Mesh, names []string) *writers {
 	w := &writers{mesh: m, names: names, quit: make(chan struct{}), acked: map[*harness.Node]map[string]trust.Version{}}
 	for _, n := range m.Nodes {
 		w.acked[n] = map[string]trust.Version{}
+	}
+	for _, n := range m.Nodes {
 		w.group.Go(func() { w.run(n) })
 	}
 	return w
