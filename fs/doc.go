@@ -17,14 +17,15 @@
 //
 // # Delivery
 //
-// FUSE has no inotify event for a change that the server makes. Therefore the
-// follower (deliver.go) stages a new version under an unguessable name in the
-// hidden directory .dmfs and calls rename(2) through its own mount; a deletion is an
-// unlink(2). The kernel updates its cache by itself and watchers see what they
-// see for every atomic replacement: IN_MOVED_TO in the directory, IN_ATTRIB and
-// IN_DELETE_SELF on the old file, IN_DELETE for a deletion. Lookups answer the old version until
-// the kernel's own RENAME request arrives. NAME.sig changes together with NAME
-// and has no event of its own: watch NAME.
+// FUSE has no inotify event for a change that the server makes. Therefore a new
+// version is staged under an unguessable name in the hidden directory .dmfs, and
+// a process of our own, the courier (courier.go), calls rename(2) on it through
+// the mount; a deletion is an unlink(2). The kernel updates its cache by itself
+// and watchers see what they see for every atomic replacement: IN_MOVED_TO in
+// the directory, IN_ATTRIB and IN_DELETE_SELF on the old file, IN_DELETE for a
+// deletion. Lookups answer the old version until the kernel's own RENAME request
+// arrives. NAME.sig changes together with NAME and has no event of its own:
+// watch NAME.
 //
 // # Drafts
 //
@@ -38,7 +39,7 @@
 // pair, or of the rename(2) that moves the completing half into place. A close
 // returns 0 when the record is on disk and this mount shows it. After a rename
 // of a signature the record is on disk, and the mount shows it as soon as the
-// kernel has released the directory, since it holds the directory's lock until we answer.
+// kernel has released the directory, whose lock it holds until we answer.
 //
 // A half whose other half is missing waits for it (see drafts.go for the limits) and is then
 // forgotten. A refused pair changes nothing; the reason is kept by the index
