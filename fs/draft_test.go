@@ -1,6 +1,7 @@
 package fs_test
 
 import (
+	"bufio"
 	"fmt"
 	"os"
 	"os/exec"
@@ -111,9 +112,8 @@ os._exit(0)`, names)
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	line := make([]byte, 200)
-	k, err := stdout.Read(line)
-	if got := string(line[:k]); err != nil || got != "True ['d'] []\n" {
+	got, err := bufio.NewReader(stdout).ReadString('\n')
+	if err != nil || got != "True ['d'] []\n" {
 		t.Errorf("the process itself sees %q, %v", got, err)
 	}
 	out := n.Must("cd $M; find . ; for n in " + strings.ReplaceAll(names, "#", `\#`) + "; do test ! -e $n || echo sees $n; cat $n 2>&1; done; true")
