@@ -20,7 +20,7 @@ import (
 // stuck elsewhere in this mount takes longer.
 const deliveryTimeout = 10 * time.Second
 
-// progress is how far the follower has come.
+// progress is how far the mount shows the changes of the index.
 type progress struct {
 	mu   sync.Mutex
 	seq  uint64

@@ -8,8 +8,8 @@ import (
 	"dmfs/trust"
 )
 
-// staged is what the follower is about to do through the mount. A request is its own
-// when it names what is staged and comes from the thread that staged it.
+// staged is what the courier is about to do through the mount. A request is its own
+// when it names what is staged and comes from its thread.
 type staged struct {
 	mu      sync.Mutex
 	thread  uint32
@@ -72,7 +72,7 @@ func (s *staged) take(path string, thread uint32) (seq uint64, ok bool) {
 	return s.entry.Seq, true
 }
 
-// renames keeps the follower away from a name while a writer's rename onto it
+// renames keeps deliveries away from a name while a writer's rename onto it
 // is being judged.
 type renames struct {
 	mu    sync.Mutex
