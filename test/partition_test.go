@@ -124,8 +124,7 @@ func greater(first, second []byte) int {
 // TestNetworkWithItsDefaultAddresses runs three hosts of a subnet that say
 // nothing but the network's id, and each other's addresses.
 func TestNetworkWithItsDefaultAddresses(t *testing.T) {
-	id := trusttest.Signer(99).Public().Key
-	m := harness.Start(t, harness.Options{Network: id, Lan: harness.NewLan(t, 3)})
+	m := harness.Start(t, harness.Options{Network: trusttest.Signer(99), Lan: harness.NewLan(t, 3)})
 	content := []byte("to every host\n")
 	m.Write("config.json", content)
 	m.Must("dmfs file update config.json --key my.key --mount $A")

@@ -25,8 +25,12 @@ type Config struct {
 	Listen       []string // multiaddrs
 	Bootstrap    []string // multiaddrs that end in /p2p/ID
 	IdentityKey  string   // a path; the file is made on first start
+	IdentityCert string   // a path; "": no network, and so no members
 	SyncInterval time.Duration
-	KeepVersions int // of each name; 0: the index's default
+
+	// How much is kept; 0: the index's default.
+	KeepVersions           int // of each name
+	QuotaFiles, QuotaBytes int // of each member in each namespace
 
 	Rules  trust.Rules
 	Policy *trust.Policy // made from Rules: without the policy that travels

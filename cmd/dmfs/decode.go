@@ -22,7 +22,7 @@ import (
 var known = map[string][]string{
 	"mountpoint": nil, "state_dir": nil, "log_level": nil,
 	"cluster": {
-		"listen", "bootstrap_peers", "identity_key", "push_pull_interval",
+		"listen", "bootstrap_peers", "identity_key", "identity_cert", "push_pull_interval",
 		"certificate_authorities", "clock_skew", "max_future", "keep_versions",
 	},
 	"network": {"id", "namespaces"},
@@ -31,6 +31,7 @@ var known = map[string][]string{
 	"bounds":  nil,
 	"mount":   {"uid", "gid", "dir_mode", "file_mode", "read_only"},
 	"drafts":  {"max", "max_bytes", "max_age"},
+	"quota":   {"files", "bytes"},
 	"files":   nil,
 }
 
@@ -48,7 +49,7 @@ func readConfig(path string) (*Config, error) {
 	}
 	c := &Config{Path: path}
 	for _, step := range []func(*Config) error{
-		d.unknown, d.places, d.level, d.mount, d.drafts, d.network, d.files, d.cluster, d.clocks,
+		d.unknown, d.places, d.level, d.mount, d.drafts, d.network, d.files, d.cluster, d.amounts, d.clocks,
 		d.namespaces, d.authorities, d.signersOfPolicy, d.revoked, d.bounds, d.policy,
 	} {
 		if err := step(c); err != nil {
@@ -203,21 +204,38 @@ func (d *document) cluster(c *Config) (err error) {
 	if c.Bootstrap, err = d.addresses("bootstrap_peers", checkBootstrap); err != nil {
 		return err
 	}
-	c.IdentityKey, err = d.string("cluster", "identity_key")
-	if err != nil {
+	if c.IdentityKey, err = d.state(c, "identity.key", "cluster", "identity_key"); err != nil {
 		return err
 	}
-	if c.IdentityKey == "" {
-		c.IdentityKey = "identity.key"
-	}
-	if !filepath.IsAbs(c.IdentityKey) { // it is state, not configuration
-		c.IdentityKey = filepath.Join(c.StateDir, c.IdentityKey)
-	}
-	if c.KeepVersions, err = d.limit("cluster", "keep_versions"); err != nil {
+	if c.IdentityCert, err = d.state(c, "identity.crt", "cluster", "identity_cert"); err != nil {
 		return err
+	}
+	if !c.HasNetwork() {
+		c.IdentityCert = ""
 	}
 	c.SyncInterval, err = d.span(defaultSyncInterval, 100*time.Millisecond, 24*time.Hour, "cluster", "push_pull_interval")
 	return err
+}
+
+// amounts reads how much is kept.
+func (d *document) amounts(c *Config) (err error) {
+	if c.KeepVersions, err = d.limit("cluster", "keep_versions"); err != nil {
+		return err
+	}
+	if c.QuotaFiles, err = d.limit("quota", "files"); err != nil {
+		return err
+	}
+	c.QuotaBytes, err = d.limit("quota", "bytes")
+	return err
+}
+
+// state reads the path of what is state, not configuration.
+func (d *document) state(c *Config, otherwise string, path ...string) (string, error) {
+	text, err := d.string(path...)
+	if text = either(text, otherwise); !filepath.IsAbs(text) {
+		text = filepath.Join(c.StateDir, text)
+	}
+	return text, err
 }
 
 func (d *document) addresses(key string, check func(string) error) ([]string, error) {

@@ -22,7 +22,7 @@ the command returns, the file is gone here; the others follow.
 
 Exit codes: 0 done, 1 failed, 2 wrong command line or configuration, 3 the
 node refused the tombstone, 4 no node is mounted there.`,
-		Flags:  append([]cli.Flag{keyFlag(), networkFlag(), passphraseFlag()}, mountFlags()...),
+		Flags:  append([]cli.Flag{keyFlag(), certFlag(), networkFlag(), passphraseFlag()}, mountFlags()...),
 		Action: deleteFile,
 	}
 }
@@ -47,6 +47,6 @@ func deleteFile(c *cli.Context) error {
 	if err := copyInto(filepath.Join(m.dir, name.Signature()), signature); err != nil {
 		return m.explain(name, err, started)
 	}
-	_, err = fmt.Fprintf(c.App.Writer, "%s is deleted as of %s\n", name, version.Time().UTC().Format(time.RFC3339Nano))
+	_, err = fmt.Fprintf(c.App.Writer, "%s is deleted as of %s\n", name, formatVersion(version))
 	return err
 }

@@ -107,10 +107,11 @@ func (n *node) reload(ctx context.Context) {
 		n.log.Error("the configuration was not taken; the old one stays", "err", err, "hint", hintOf(err))
 		return
 	}
-	n.refresh(ctx)
+	n.policyChanged(ctx)
 	n.level.Set(cfg.LogLevel)
-	keepVersions(n.index, cfg)
+	limit(n.index, cfg)
 	n.adopt(ctx, cfg)
+	n.renew()
 	n.log.Info("configuration read again", "file", cfg.Path, "seq", n.index.Seq())
 }
 
@@ -124,6 +125,7 @@ func (n *node) adopt(ctx context.Context, cfg *Config) {
 	}
 	cfg.Mountpoint, cfg.Mount = old.Mountpoint, old.Mount
 	n.cfg = cfg
+	n.credential.point(cfg.IdentityCert)
 	if reflect.DeepEqual(reach(old), reach(cfg)) {
 		return
 	}
@@ -136,5 +138,5 @@ func (n *node) adopt(ctx context.Context, cfg *Config) {
 // reach is the part of a configuration that needs another connection to the
 // network.
 func reach(c *Config) []any {
-	return []any{c.Listen, c.Bootstrap, c.SyncInterval, c.Rules.Network}
+	return []any{c.Listen, c.Bootstrap, c.SyncInterval, c.Rules.Network, c.IdentityCert}
 }

@@ -105,7 +105,7 @@ func (m *mounted) refusal(name string, since time.Time) (pageRefused, bool) {
 func isRefusal(err error) bool {
 	for _, errno := range []syscall.Errno{
 		syscall.EINVAL, syscall.EFBIG, syscall.EBADMSG, syscall.EKEYREJECTED, syscall.ENOKEY,
-		syscall.EACCES, syscall.EKEYREVOKED, syscall.EKEYEXPIRED, syscall.ESTALE,
+		syscall.EACCES, syscall.EKEYREVOKED, syscall.EKEYEXPIRED, syscall.ESTALE, syscall.ERANGE, syscall.EDQUOT,
 	} {
 		if errors.Is(err, errno) {
 			return true

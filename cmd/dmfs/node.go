@@ -1,14 +1,15 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"os"
 	"os/signal"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -108,10 +109,11 @@ type node struct {
 	id         *trust.Signer
 	index      *index.Index
 	policy     *amender
+	credential *credential
 	report     *reporter
 	mount      *fs.FS
 
-	unfollow func() // ends the following of policy.toml, and returns when it has
+	unfollow func() // ends the following of files, and returns when it has
 
 	leave func() // ends the network
 	left  <-chan error
@@ -149,13 +151,17 @@ func (n *node) start(ctx context.Context, l *legacy) (err error) {
 		return errors.Join(err, n.index.Close())
 	}
 	after := n.index.Seq()
+	n.credential = newCredential(n.id.Public().Key, n.index, n.log)
+	n.credential.point(n.cfg.IdentityCert)
+	n.credential.read()
 	n.report = &reporter{
-		index: n.index, peerID: replica.PeerID(n.id.Public().Key), mountpoint: n.cfg.Mountpoint, started: time.Now(),
+		index: n.index, credential: n.credential, peerID: replica.PeerID(n.id.Public().Key),
+		mountpoint: n.cfg.Mountpoint, started: time.Now(),
 	}
 	if err = n.mountIndex(l); err != nil {
 		return errors.Join(err, n.index.Close())
 	}
-	n.followPolicy(ctx, after)
+	n.follow(ctx, after)
 	if n.keep {
 		storeDevice(n.mount, n.cfg.Mount.looks(), n.log)
 	}
@@ -168,24 +174,26 @@ func (n *node) start(ctx context.Context, l *legacy) (err error) {
 	return nil
 }
 
-// followPolicy has policy.toml come into force as it changes.
-func (n *node) followPolicy(ctx context.Context, after uint64) {
+// follow has policy.toml and the certificate come into force as they change.
+func (n *node) follow(ctx context.Context, after uint64) {
 	ctx, cancel := context.WithCancel(ctx)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		n.policy.follow(ctx, after, n.refresh)
-	}()
+	var running sync.WaitGroup
+	running.Go(func() { n.policy.follow(ctx, after, n.policyChanged) })
+	running.Go(func() { n.credential.follow(ctx, n.renew) })
 	n.unfollow = func() {
 		cancel()
-		<-done
+		running.Wait()
 	}
 }
 
-// refresh has the mount's directories follow the policy.
-func (n *node) refresh(ctx context.Context) {
+// policyChanged has all who work by the policy follow it: the mount's
+// directories, and whom the network admits.
+func (n *node) policyChanged(ctx context.Context) {
 	if err := n.mount.Refresh(ctx); err != nil && ctx.Err() == nil {
 		n.log.Warn("directories do not follow the policy", "err", err)
+	}
+	if network := n.report.replica.Load(); network != nil {
+		network.PolicyChanged()
 	}
 }
 
@@ -219,16 +227,14 @@ func openIndex(cfg *Config) (*index.Index, error) {
 	case err != nil:
 		return nil, fmt.Errorf("index %s: %w", path, err)
 	}
-	keepVersions(ix, cfg)
+	limit(ix, cfg)
 	return ix, nil
 }
 
-func keepVersions(ix *index.Index, cfg *Config) {
-	n := cfg.KeepVersions
-	if n == 0 {
-		n = index.DefaultHistory
-	}
-	ix.SetHistory(n)
+// limit says how much the index keeps.
+func limit(ix *index.Index, cfg *Config) {
+	ix.SetHistory(cmp.Or(cfg.KeepVersions, index.DefaultHistory))
+	ix.SetQuota(cmp.Or(cfg.QuotaFiles, index.DefaultQuotaFiles), int64(cmp.Or(cfg.QuotaBytes, index.DefaultQuotaBytes)))
 }
 
 // mountIndex mounts, or takes the live mount over that l has.
@@ -252,61 +258,6 @@ func (n *node) mountIndex(l *legacy) (err error) {
 	if err != nil {
 		err = fail(exitFailed, mountHint(err, cfg.Mountpoint), "cannot mount: %w", err)
 		return errors.Join(err, l.unstore())
-	}
-	return nil
-}
-
-// join connects the node in the background, again and again until it succeeds:
-// a port in use or an address that is not there yet must not take the files
-// away.
-func (n *node) join(ctx context.Context) {
-	ctx, n.leave = context.WithCancel(ctx)
-	left := make(chan error, 1)
-	n.left = left
-	cfg := n.cfg
-	if !cfg.HasNetwork() {
-		n.log.Info("no network id: anybody who reaches the listen addresses may connect", "listen", cfg.Listen)
-	}
-	go func() {
-		network := startReplica(ctx, cfg, n.id, n.index, n.log)
-		if network == nil {
-			left <- nil
-			return
-		}
-		n.report.replica.Store(network)
-		n.log.Info("listening", "addresses", network.Addrs())
-		<-ctx.Done()
-		n.report.replica.Store(nil)
-		left <- network.Close()
-	}()
-}
-
-// part leaves the network and returns when nothing of it runs any more.
-func (n *node) part() error {
-	n.leave()
-	return <-n.left
-}
-
-// startReplica tries until it works; nil when ctx ended first.
-func startReplica(ctx context.Context, cfg *Config, id *trust.Signer, ix *index.Index, log *slog.Logger) *replica.Replica {
-	const shortest, longest = time.Second, 30 * time.Second
-	for pause := shortest; ctx.Err() == nil; pause = min(2*pause, longest) {
-		network, err := replica.Start(ctx, replica.Config{
-			Identity: id.Ed25519(), Listen: cfg.Listen, Bootstrap: cfg.Bootstrap, SyncInterval: cfg.SyncInterval,
-			Network: cfg.Rules.Network, Version: buildVersion().Version, Log: log,
-		}, ix)
-		if err == nil {
-			return network
-		}
-		if ctx.Err() != nil { // we are stopping, which is no trouble
-			return nil
-		}
-		wait := pause/2 + rand.N(pause)
-		log.Error("no network; the files stay readable", "err", err, "retry", wait.Round(time.Millisecond))
-		select {
-		case <-time.After(wait):
-		case <-ctx.Done():
-		}
 	}
 	return nil
 }

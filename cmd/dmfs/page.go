@@ -24,18 +24,22 @@ type page struct {
 	Mountpoint string        `json:"mountpoint"`
 	Started    time.Time     `json:"started"`
 	Network    string        `json:"network"` // the network id in base64, empty: none
+	Member     *certificate  `json:"member"`  // this node's certificate, null: none
 	Seq        uint64        `json:"seq"`     // of the newest change
 	Files      int           `json:"files"`   // that are shown
 	Bytes      int64         `json:"bytes"`   // of their contents
 	Peers      []pagePeer    `json:"peers"`
 	Refused    []pageRefused `json:"refused"` // the last refusal of each name, newest last
 
-	Warnings    []pageWarning `json:"warnings"`        // the last one of each name since the start, newest last
+	Warnings    []pageWarning `json:"warnings"`        // what is odd, now or lately
+	Overruled   []string      `json:"overruled"`       // entries of policy.toml that the configuration passes over
 	ClockBehind time.Duration `json:"clock_behind_ns"` // how far this clock is before the newest version; 0: it is not, or by less than 30 s
 }
 
 type pagePeer struct {
 	ID        string        `json:"id"`
+	Name      string        `json:"name"`      // in its certificate; empty: none shown
+	NotAfter  *time.Time    `json:"not_after"` // the end of its certificate
 	Address   string        `json:"address"`
 	Agent     string        `json:"agent"` // name and version of its program
 	Connected bool          `json:"connected"`
@@ -53,9 +57,10 @@ type pageRefused struct {
 	At     time.Time `json:"at"`
 }
 
-// pageWarning is something odd about a name that was accepted all the same.
+// pageWarning is something odd about a file that was accepted all the same, or
+// about the node.
 type pageWarning struct {
-	Name string    `json:"name"`
+	Name string    `json:"name,omitempty"`
 	Text string    `json:"text"`
 	At   time.Time `json:"at"`
 }
@@ -67,6 +72,7 @@ func (r pageRefused) sentence() string { return strings.TrimPrefix(r.Reason, r.N
 // mount, and perhaps never.
 type reporter struct {
 	index      *index.Index
+	credential *credential
 	replica    atomic.Pointer[replica.Replica]
 	peerID     string
 	mountpoint string
@@ -86,7 +92,9 @@ func (r *reporter) status() page {
 	p.ClockBehind, _ = r.index.ClockBehind()
 	r.countFiles(&p)
 	r.listRefused(&p)
-	p.Warnings = r.warnings()
+	p.Member = r.credential.certificate()
+	p.Warnings = r.warnings(time.Now())
+	p.Overruled = append([]string{}, r.index.Policy().Overruled()...)
 	return p
 }
 
@@ -107,12 +115,20 @@ func (r *reporter) peers() peerList {
 	}
 	p.Addresses = append(p.Addresses, network.Addrs()...)
 	for _, peer := range network.Peers() {
-		p.Peers = append(p.Peers, pagePeer{
-			ID: peer.ID, Address: peer.Addr, Agent: peer.Agent, Connected: peer.Connected, Since: peer.Since.UTC(),
-			InSync: peer.InSync, LastSync: peer.LastSync.UTC(), RTT: peer.RTT,
-		})
+		p.Peers = append(p.Peers, describePeer(peer))
 	}
 	return p
+}
+
+func describePeer(p replica.Peer) pagePeer {
+	d := pagePeer{
+		ID: p.ID, Name: p.Name, Address: p.Addr, Agent: p.Agent, Connected: p.Connected, Since: p.Since.UTC(),
+		InSync: p.InSync, LastSync: p.LastSync.UTC(), RTT: p.RTT,
+	}
+	if !p.NotAfter.IsZero() {
+		d.NotAfter = moment(p.NotAfter)
+	}
+	return d
 }
 
 func (r *reporter) listRefused(p *page) {
@@ -121,10 +137,14 @@ func (r *reporter) listRefused(p *page) {
 	}
 }
 
-func (r *reporter) warnings() []pageWarning {
+// warnings lists the newest last: what is wrong now comes after what was seen.
+func (r *reporter) warnings(now time.Time) []pageWarning {
 	all := []pageWarning{}
 	for _, w := range r.index.Warnings() {
 		all = append(all, pageWarning{Name: w.Name.String(), Text: w.Text, At: w.At.UTC()})
+	}
+	for _, text := range r.credential.warnings(now) {
+		all = append(all, pageWarning{Text: text, At: now.UTC()})
 	}
 	return all
 }

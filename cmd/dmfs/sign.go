@@ -16,8 +16,8 @@ import (
 func fileCommand() *cli.Command {
 	return &cli.Command{
 		Name:        "file",
-		Usage:       "sign, publish, delete, check and list files",
-		Subcommands: []*cli.Command{signCommand(), updateCommand(), deleteCommand(), verifyCommand(), listCommand()},
+		Usage:       "sign, publish, revert, delete, check and list files",
+		Subcommands: []*cli.Command{signCommand(), updateCommand(), revertCommand(), deleteCommand(), verifyCommand(), listCommand()},
 	}
 }
 
@@ -42,14 +42,43 @@ func signFlags() []cli.Flag {
 	return []cli.Flag{
 		keyFlag(),
 		nameFlag(),
-		&cli.DurationFlag{Name: "ttl", Usage: "the file vanishes `TIME` after it was signed, for example 36h", DefaultText: "never"},
+		ttlFlag(),
+		certFlag(),
 		networkFlag(),
 		passphraseFlag(),
 	}
 }
 
+func certFlag() cli.Flag {
+	return &cli.StringFlag{Name: "cert", TakesFile: true, Usage: "put the certificate in `FILE` behind the signature: for a name in a namespace, signed by another member's key than the node's"}
+}
+
+// seal signs, and appends the certificate of --cert.
+func seal(c *cli.Context, content []byte, st trust.Statement) ([]byte, error) {
+	signer, err := readSigner(c)
+	if err != nil {
+		return nil, err
+	}
+	signature, err := signer.Sign(trust.DigestOf(content), st)
+	if err != nil || c.String("cert") == "" {
+		return signature, err
+	}
+	chain, err := readChain(c.String("cert"))
+	if err != nil {
+		return nil, err
+	}
+	if chain.Key() != signer.Public().Key {
+		return nil, fail(exitFailed, "give the certificate for --key", "--cert %s is for another key, %s", c.String("cert"), chain.Key())
+	}
+	return append(signature, chain.PEM()...), nil
+}
+
 func keyFlag() cli.Flag {
 	return &cli.StringFlag{Name: "key", Aliases: []string{"k"}, Usage: "sign with the private key in `FILE` (PEM, minisign or OpenSSH)", TakesFile: true}
+}
+
+func ttlFlag() cli.Flag {
+	return &cli.DurationFlag{Name: "ttl", Usage: "the file vanishes `TIME` after it was signed, for example 36h", DefaultText: "never"}
 }
 
 // ttlOf is the lifetime that the command line wants, 0 for none.
@@ -107,11 +136,7 @@ func signFile(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	signer, err := readSigner(c)
-	if err != nil {
-		return err
-	}
-	signature, err := signer.Sign(trust.DigestOf(content), st)
+	signature, err := seal(c, content, st)
 	if err != nil {
 		return err
 	}

@@ -70,6 +70,9 @@ func printPage(w io.Writer, p page, now time.Time) {
 	say(w, "mounted at", "%s", p.Mountpoint)
 	say(w, "running", "dmfs %s for %s", p.Version, now.Sub(p.Started).Round(time.Second))
 	say(w, "network", "%s", either(p.Network, "none: signatures carry no network id"))
+	if m := p.Member; m != nil {
+		say(w, "member", "%s, until %s", m.Name, m.NotAfter.Format(time.RFC3339))
+	}
 	say(w, "peer id", "%s", p.PeerID)
 	label := "addresses"
 	for _, addr := range p.Addresses {
@@ -90,6 +93,9 @@ func printPage(w io.Writer, p page, now time.Time) {
 	}
 	for _, x := range p.Warnings {
 		say(w, "warning", "at %s: %s", x.At.Format(time.DateTime), x.Text)
+	}
+	if len(p.Overruled) > 0 {
+		say(w, "warning", "the configuration overrules policy.toml: %s", strings.Join(p.Overruled, ", "))
 	}
 	for _, r := range p.Refused {
 		say(w, "refused", "%s, from %s at %s: %s", r.Name, r.Origin, r.At.Format(time.DateTime), r.sentence())
@@ -129,9 +135,17 @@ func peerLine(p pagePeer, now time.Time) string {
 		state = "differs"
 	}
 	if p.LastSync.IsZero() || p.LastSync.Unix() <= 0 {
-		return fmt.Sprintf("%s %s", p.ID, state)
+		return fmt.Sprintf("%s %s", p.who(), state)
 	}
-	return fmt.Sprintf("%s %s, %s ago", p.ID, state, now.Sub(p.LastSync).Round(time.Second))
+	return fmt.Sprintf("%s %s, %s ago", p.who(), state, now.Sub(p.LastSync).Round(time.Second))
+}
+
+// who is the peer's name, with the end of its id, since names are not unique.
+func (p pagePeer) who() string {
+	if p.Name == "" {
+		return p.ID
+	}
+	return fmt.Sprintf("%s (%s)", p.Name, p.ID[max(0, len(p.ID)-8):])
 }
 
 func either(s, otherwise string) string {

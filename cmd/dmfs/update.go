@@ -50,14 +50,19 @@ func updateFile(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	signature, version, err := signLater(c, m, content, trust.Statement{Name: name, TTL: ttl})
+	return supersede(c, m, content, trust.Statement{Name: name, TTL: ttl})
+}
+
+// supersede publishes content as the next version and says so.
+func supersede(c *cli.Context, m *mounted, content []byte, st trust.Statement) error {
+	signature, version, err := signLater(c, m, content, st)
 	if err != nil {
 		return err
 	}
-	if err := m.publish(name, content, signature); err != nil {
+	if err := m.publish(st.Name, content, signature); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(c.App.Writer, "%s is published as of %s\n", name, version.Time().UTC().Format(time.RFC3339Nano))
+	_, err = fmt.Fprintf(c.App.Writer, "%s is published as of %s\n", st.Name, formatVersion(version))
 	return err
 }
 
@@ -75,12 +80,8 @@ func signLater(c *cli.Context, m *mounted, content []byte, st trust.Statement) (
 		}
 		st.Network = key.Key
 	}
-	signer, err := readSigner(c)
-	if err != nil {
-		return nil, 0, err
-	}
 	st.Version = max(trust.VersionAt(time.Now()), m.version(st.Name)+1)
-	signature, err := signer.Sign(trust.DigestOf(content), st)
+	signature, err := seal(c, content, st)
 	return signature, st.Version, err
 }
 
@@ -103,10 +104,14 @@ func (m *mounted) version(name trust.Name) trust.Version {
 	return 0
 }
 
-// publish does what `cp FILE FILE.sig MOUNT` does, and says why it failed.
+// publish does what `mkdir -p` and `cp FILE FILE.sig MOUNT` do, and says why that
+// failed.
 func (m *mounted) publish(name trust.Name, content, signature []byte) error {
-	started := time.Now()
-	err := copyInto(filepath.Join(m.dir, name.String()), content)
+	started, path := time.Now(), filepath.Join(m.dir, name.String())
+	if err := os.MkdirAll(filepath.Dir(path), 0o777); errors.Is(err, syscall.EPERM) {
+		return m.explain(name, syscall.ENOENT, started)
+	}
+	err := copyInto(path, content)
 	if err == nil {
 		err = copyInto(filepath.Join(m.dir, name.Signature()), signature)
 	}

@@ -83,7 +83,7 @@ func (m *Mesh) state(signer *trust.Signer, content []byte, name string, v trust.
 		m.t.Fatal(err)
 	}
 	signature, err := signer.Sign(trust.DigestOf(content), trust.Statement{
-		Name: parsed, Version: v, Network: m.options.Network, Deleted: deleted,
+		Name: parsed, Version: v, Network: m.networkID(), Deleted: deleted,
 	})
 	if err != nil {
 		m.t.Fatal(err)

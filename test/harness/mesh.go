@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"dmfs/replica"
 	"dmfs/trust"
@@ -22,8 +23,13 @@ type Options struct {
 	// Files is the table [files]: for each name the keys, in any form that the
 	// configuration takes.
 	Files map[string][]string
-	// Network is the network's id; zero is none.
-	Network trust.Key
+	// Network signs certificates, one for each node, whose name is the node's; nil
+	// is no network.
+	Network *trust.Signer
+	// Namespaces are the network's.
+	Namespaces []string
+	// More is added to the end of each node's configuration: tables of its own.
+	More string
 	// Transports are the protocols to listen on and to be dialled by, "tcp" and
 	// "quic"; nil is both.
 	Transports []string
@@ -41,6 +47,8 @@ type Mesh struct {
 	t       testing.TB
 	options Options
 	policy  *trust.Policy
+
+	tolerated []string // in logs
 }
 
 // Signer is the signer that every mesh has a key file of.
@@ -108,10 +116,27 @@ func (m *Mesh) During(t *testing.T) {
 	t.Cleanup(func() { m.t = outer })
 }
 
+// Tolerate lets nodes log errors that contain one of texts.
+func (m *Mesh) Tolerate(texts ...string) { m.tolerated = append(m.tolerated, texts...) }
+
+// dislike fails the test for a line of a log that must never be in it.
+func (m *Mesh) dislike(n *Node, line string) {
+	for _, text := range m.tolerated {
+		if strings.Contains(line, text) {
+			return
+		}
+	}
+	for _, bad := range []string{"DATA RACE", "panic:", "fatal error:", "level=ERROR"} {
+		if strings.Contains(line, bad) {
+			m.t.Errorf("node %s logged %q", n.Name, line)
+		}
+	}
+}
+
 // newPolicy is what the nodes' configuration says, for looking into an index.
 func (m *Mesh) newPolicy() *trust.Policy {
 	m.t.Helper()
-	rules := trust.Rules{Network: m.options.Network, Files: map[trust.Name][]trust.PublicKey{}}
+	rules := trust.Rules{Network: m.networkID(), Files: map[trust.Name][]trust.PublicKey{}, Namespaces: m.options.Namespaces}
 	for text, keys := range m.options.Files {
 		name := trusttest.Name(m.t, text)
 		for _, key := range keys {
@@ -127,6 +152,14 @@ func (m *Mesh) newPolicy() *trust.Policy {
 		m.t.Fatal(err)
 	}
 	return policy
+}
+
+// networkID is zero without a network.
+func (m *Mesh) networkID() trust.Key {
+	if m.options.Network == nil {
+		return trust.Key{}
+	}
+	return m.options.Network.Public().Key
 }
 
 func (m *Mesh) newNode(i int) *Node {
@@ -146,7 +179,10 @@ func (m *Mesh) newNode(i int) *Node {
 	if err != nil {
 		m.t.Fatal(err)
 	}
-	n.ID = replica.PeerID(id.Public().Key)
+	n.Key, n.ID = id, replica.PeerID(id.Public().Key)
+	if m.options.Network != nil {
+		n.Certify(trust.CertificateSpec{NotBefore: time.Now(), NotAfter: time.Now().Add(24 * time.Hour)})
+	}
 	n.address, n.port = "127.0.0.1", 0
 	if m.options.Lan != nil {
 		n.host = m.options.Lan.Hosts[i]
@@ -161,7 +197,7 @@ func (m *Mesh) newNode(i int) *Node {
 func (m *Mesh) configFor(n *Node) []byte {
 	var b strings.Builder
 	fmt.Fprintf(&b, "mountpoint = %q\nstate_dir = %q\n\n[cluster]\n", n.Mount, n.State)
-	if m.options.Network == (trust.Key{}) {
+	if m.options.Network == nil || m.options.Lan == nil {
 		fmt.Fprintf(&b, "listen = [ %s ]\n", quoted(n.multiaddrs()))
 	} // else the default
 	var peers []string
@@ -173,13 +209,14 @@ func (m *Mesh) configFor(n *Node) []byte {
 		}
 	}
 	fmt.Fprintf(&b, "bootstrap_peers = [ %s ]\n", quoted(peers))
-	if m.options.Network != (trust.Key{}) {
-		fmt.Fprintf(&b, "\n[network]\nid = %q\n", m.options.Network)
+	if m.options.Network != nil {
+		fmt.Fprintf(&b, "\n[network]\nid = %q\nnamespaces = [ %s ]\n", m.networkID(), quoted(m.options.Namespaces))
 	}
 	fmt.Fprintf(&b, "\n[files]\n")
 	for _, name := range slices.Sorted(maps.Keys(m.options.Files)) {
 		fmt.Fprintf(&b, "%q = [ %s ]\n", name, quoted(m.options.Files[name]))
 	}
+	b.WriteString(m.options.More)
 	return []byte(b.String())
 }
 

@@ -1,7 +1,6 @@
 package harness
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -23,10 +22,11 @@ import (
 
 // Node is one node of a mesh: a process, when it runs.
 type Node struct {
-	Name  string // one letter; in a command line of Mesh.Shell its mount is $A, $B...
-	Mount string // where its files are
-	State string // its state_dir
-	ID    string // its peer id
+	Name  string        // one letter; in a command line of Mesh.Shell its mount is $A, $B...
+	Mount string        // where its files are
+	State string        // its state_dir
+	ID    string        // its peer id
+	Key   *trust.Signer // its identity key
 
 	mesh    *Mesh
 	host    *Host // nil: this machine
@@ -241,10 +241,8 @@ func (n *Node) Forget() {
 // log for what must never be in it.
 func (n *Node) clear() error {
 	if text, err := os.ReadFile(n.log); err == nil {
-		for _, bad := range []string{"DATA RACE", "panic:", "fatal error:", "level=ERROR"} {
-			if bytes.Contains(text, []byte(bad)) {
-				n.mesh.t.Errorf("node %s logged %q", n.Name, bad)
-			}
+		for line := range strings.Lines(string(text)) {
+			n.mesh.dislike(n, line)
 		}
 	}
 	if !mounted(n.Mount) {

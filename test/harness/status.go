@@ -11,14 +11,37 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Status is .dmfs/status.json of a mount, as far as the tests read it.
 type Status struct {
 	Seq     uint64
 	Files   int
-	Peers   []struct{ Connected bool }
+	Peers   []StatusPeer
 	Refused []struct{ Name, Reason string }
+
+	Member   *struct{ Name, Serial string }
+	Warnings []struct{ Name, Text string }
+}
+
+// StatusPeer is what it says of another node.
+type StatusPeer struct {
+	ID, Name  string
+	Connected bool
+	Since     time.Time
+	NotAfter  time.Time `json:"not_after"`
+}
+
+// Peer is what the status page of a running node says of another one.
+func (n *Node) Peer(other *Node) StatusPeer {
+	n.mesh.t.Helper()
+	for _, p := range n.Status().Peers {
+		if p.ID == other.ID {
+			return p
+		}
+	}
+	return StatusPeer{}
 }
 
 // Connected is the number of connected peers.
@@ -52,7 +75,7 @@ func (n *Node) Snapshot() Snapshot {
 	n.mesh.t.Helper()
 	files := Snapshot{}
 	err := filepath.WalkDir(n.Mount, func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() {
+		if err != nil || !entry.Type().IsRegular() {
 			return err
 		}
 		content, err := os.ReadFile(path)
