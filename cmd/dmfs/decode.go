@@ -47,7 +47,11 @@ func readConfig(path string) (*Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Config{Path: path}
+	return d.config()
+}
+
+func (d *document) config() (*Config, error) {
+	c := &Config{Path: d.path}
 	for _, step := range []func(*Config) error{
 		d.unknown, d.places, d.level, d.mount, d.drafts, d.network, d.files, d.cluster, d.amounts, d.clocks,
 		d.namespaces, d.authorities, d.signersOfPolicy, d.revoked, d.bounds, d.policy,

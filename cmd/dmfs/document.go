@@ -30,11 +30,16 @@ func readDocument(path string) (*document, error) {
 	if err != nil {
 		return nil, fail(exitUsage, "", "cannot read the configuration: %w", err)
 	}
+	return parseDocument(path, string(text))
+}
+
+// parseDocument is readDocument for a text that may not be at path yet.
+func parseDocument(path, text string) (*document, error) {
 	abs, err := filepath.Abs(path)
 	if err != nil {
 		return nil, err
 	}
-	d := &document{path: path, dir: filepath.Dir(abs), text: string(text)}
+	d := &document{path: path, dir: filepath.Dir(abs), text: text}
 	if d.md, err = toml.Decode(d.text, &d.top); err != nil {
 		return nil, d.syntaxError(err)
 	}

@@ -61,7 +61,7 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 		Writer:          stdout,
 		ErrWriter:       stderr,
 		Commands: []*cli.Command{
-			mountCommand(), demoCommand(), generateCommand(), peerCommand(), certificateCommand(),
+			mountCommand(), initCommand(), demoCommand(), generateCommand(), peerCommand(), certificateCommand(),
 			fileCommand(), statusCommand(), restartCommand(), versionCommand(), courierCommand(),
 		},
 		Action:         refuseArguments,

@@ -53,7 +53,7 @@ func (n *node) startReplica(ctx context.Context, cfg *Config) *replica.Replica {
 		if ctx.Err() != nil { // we are stopping, which is no trouble
 			return nil
 		}
-		if text := err.Error(); text != last {
+		if text := err.Error(); text != last && n.credential.missing() == nil { // which has said so itself
 			n.log.Error("no network; the files stay readable", "err", err, "hint", hintOf(err))
 			last = text
 		}
