@@ -1,0 +1,145 @@
+package test
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"dmfs/replica"
+	"dmfs/test/harness"
+	"dmfs/trust"
+	"dmfs/trust/trusttest"
+)
+
+const (
+	local  = "/run/data-mesher" // where dmfs.service mounts
+	remote = "/run/remote"      // the other node's mount, in the same machine
+)
+
+// site is a machine with two nodes: dmfs.service as shipped, and remote.service.
+type site struct {
+	*machine
+	signer *trust.Signer
+	n      int // of the newest config.json
+}
+
+func newSite(t *testing.T, m *machine) *site {
+	t.Helper()
+	s := &site{machine: m, signer: trusttest.Signer(1)}
+	for _, dir := range []string{"units", "log", "etc"} {
+		if err := os.Mkdir(filepath.Join(m.Dir, dir), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.buildStatic("dmfs", "./cmd/dmfs")
+	s.buildStatic("reader", "./test/systemd_reader")
+	s.write("my.key", string(s.signer.MarshalPEM()))
+	s.configure()
+	s.write("units/remote.service", "[Service]\nType=notify\nExecStart=/usr/bin/dmfs mount -c /etc/dmfs/remote.toml\n")
+	s.writeWatch("changed:PathChanged:config.json")
+	s.sh("cp /test/dmfs /usr/bin/dmfs && ln -s /usr/bin/dmfs /sbin/mount.dmfs && cp /test/reader /usr/bin/reader")
+	s.sh("mkdir /etc/dmfs && cp /test/etc/* /etc/dmfs/ && cp /test/units/* /etc/systemd/system/")
+	shipped, err := filepath.Glob(filepath.Join(root, "nix/systemd/*"))
+	if err != nil || len(shipped) == 0 {
+		t.Fatalf("no units: %v", err)
+	}
+	for _, unit := range shipped {
+		text, err := os.ReadFile(unit)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.write("unit", string(text))
+		to := "/etc/systemd/system/"
+		if filepath.Ext(unit) == ".mount" { // instead of dmfs.service: path units would start it
+			to = "/etc/dmfs/"
+		}
+		s.run("cp", "/test/unit", to+filepath.Base(unit))
+	}
+	s.run("systemctl", "daemon-reload")
+	s.run("systemctl", "start", "remote.service")
+	return s
+}
+
+// buildStatic builds a program that runs whatever C library the tree has.
+func (s *site) buildStatic(name, pkg string) {
+	s.t.Helper()
+	cmd := exec.Command("go", "build", "-o", filepath.Join(s.Dir, name), pkg)
+	cmd.Dir, cmd.Env = root, append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		s.t.Fatalf("%v\n%s", err, out)
+	}
+}
+
+// configure writes the two configurations and keys into /test/etc.
+func (s *site) configure() {
+	s.t.Helper()
+	var ids [2]string
+	for i, name := range []string{"local", "remote"} {
+		id := trusttest.Signer(10 + i)
+		s.write("etc/"+name+".key", string(id.MarshalPEM()))
+		ids[i] = replica.PeerID(id.Public().Key)
+	}
+	s.write("etc/dmfs.toml", s.config("", "local.key", 7946, 7947, ids[1]))
+	s.write("etc/remote.toml", s.config(`mountpoint = "`+remote+`"
+state_dir = "/var/lib/remote"
+`, "remote.key", 7947, 7946, ids[0]))
+}
+
+func (s *site) config(head, key string, port, other int, id string) string {
+	var files strings.Builder
+	for _, name := range []string{"config.json", "written.json", "watched/file"} {
+		fmt.Fprintf(&files, "%q = [ %q ]\n", name, s.signer.Public().Key)
+	}
+	return fmt.Sprintf(`%s[cluster]
+identity_key = "/etc/dmfs/%s"
+push_pull_interval = "1s"
+listen = [ "/ip4/127.0.0.1/tcp/%d" ]
+bootstrap_peers = [ "/ip4/127.0.0.1/tcp/%d/p2p/%s" ]
+[files]
+%s`, head, key, port, other, id, &files)
+}
+
+// publish signs and copies a file at a node's mount.
+func (s *site) publish(mount, name, text string) {
+	s.t.Helper()
+	s.write("content", text)
+	s.run("dmfs", "file", "update", "/test/content", "--name", name, "--key", "/test/my.key", "--mount", mount)
+}
+
+// publishNext publishes the next config.json at the other node.
+func (s *site) publishNext() {
+	s.t.Helper()
+	s.n++
+	s.publish(remote, "config.json", fmt.Sprintf(`{"N":%d}`, s.n))
+}
+
+// shows waits for a text at dmfs.service's mount.
+func (s *site) shows(name, text string) {
+	s.t.Helper()
+	harness.Eventually(s.t, patience, func() error {
+		if got, err := s.try("cat", local+"/"+name); err != nil || got != text {
+			return fmt.Errorf("%s is %q, not %q: %w", name, got, text, err)
+		}
+		return nil
+	})
+}
+
+func (s *site) showsNewest() {
+	s.t.Helper()
+	s.shows("config.json", fmt.Sprintf(`{"N":%d}`, s.n))
+}
+
+func (s *site) tombstone(text string) []byte {
+	s.t.Helper()
+	signature, err := s.signer.Sign(trust.DigestOf(nil), trust.Statement{
+		Name: trusttest.Name(s.t, text), Version: trust.VersionAt(time.Now()), Deleted: true,
+	})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return signature
+}
