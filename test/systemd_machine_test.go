@@ -28,46 +28,6 @@ type machine struct {
 	leader  string // its first process, as seen from here
 }
 
-// treePackages are what the tree has beyond a minimal Debian.
-const treePackages = "systemd,systemd-sysv,dbus,procps"
-
-// systemdTree returns a Debian tree, made once and kept in the user's cache.
-func systemdTree(t *testing.T) string {
-	t.Helper()
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		cache = os.TempDir()
-	}
-	cache = filepath.Join(cache, "dmfs-test")
-	if err := os.MkdirAll(cache, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	lock, err := os.OpenFile(filepath.Join(cache, "lock"), os.O_CREATE|os.O_RDWR, 0o644)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer lock.Close()
-	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX); err != nil {
-		t.Fatal(err)
-	}
-	tree := filepath.Join(cache, "bookworm-systemd")
-	if _, err := os.Stat(tree); err == nil {
-		return tree
-	}
-	t.Logf("making %s, once", tree)
-	if err := os.RemoveAll(tree + ".new"); err != nil {
-		t.Fatal(err)
-	}
-	out, err := exec.Command("timeout", "600", "debootstrap", "--variant=minbase", "--include="+treePackages, "bookworm", tree+".new").CombinedOutput()
-	if err == nil {
-		err = os.Rename(tree+".new", tree)
-	}
-	if err != nil {
-		t.Fatalf("%v: %s", err, out[max(0, len(out)-2000):])
-	}
-	return tree
-}
-
 // bootMachine boots and returns when systemd has started everything.
 func bootMachine(t *testing.T) *machine {
 	t.Helper()
