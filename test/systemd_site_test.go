@@ -20,6 +20,9 @@ const (
 	remote = "/run/remote"      // the other node's mount, in the same machine
 )
 
+// siteNames are what the site's signer may sign.
+var siteNames = []string{"config.json", "written.json", "watched/file", "dns/cnames", "www/index.html", "www/site.conf", "ssh/ann"}
+
 // site is a machine with two nodes: dmfs.service as shipped, and remote.service.
 type site struct {
 	*machine
@@ -91,7 +94,7 @@ state_dir = "/var/lib/remote"
 
 func (s *site) config(head, key string, port, other int, id string) string {
 	var files strings.Builder
-	for _, name := range []string{"config.json", "written.json", "watched/file"} {
+	for _, name := range siteNames {
 		fmt.Fprintf(&files, "%q = [ %q ]\n", name, s.signer.Public().Key)
 	}
 	return fmt.Sprintf(`%s[cluster]
@@ -104,10 +107,10 @@ bootstrap_peers = [ "/ip4/127.0.0.1/tcp/%d/p2p/%s" ]
 }
 
 // publish signs and copies a file at a node's mount.
-func (s *site) publish(mount, name, text string) {
+func (s *site) publish(mount, name, text string, flags ...string) {
 	s.t.Helper()
 	s.write("content", text)
-	s.run("dmfs", "file", "update", "/test/content", "--name", name, "--key", "/test/my.key", "--mount", mount)
+	s.run(append([]string{"dmfs", "file", "update", "/test/content", "--name", name, "--key", "/test/my.key", "--mount", mount}, flags...)...)
 }
 
 // publishNext publishes the next config.json at the other node.
