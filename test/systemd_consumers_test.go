@@ -19,6 +19,7 @@ func TestSystemdConsumers(t *testing.T) {
 		run  func(*testing.T)
 	}{
 		{"unbound", s.unbound},
+		{"nginx", s.nginx},
 	} {
 		t.Run(consumer.name, func(t *testing.T) {
 			m.during(t)
