@@ -20,6 +20,7 @@ func TestSystemdConsumers(t *testing.T) {
 	}{
 		{"unbound", s.unbound},
 		{"nginx", s.nginx},
+		{"sshd", s.sshd},
 	} {
 		t.Run(consumer.name, func(t *testing.T) {
 			m.during(t)
