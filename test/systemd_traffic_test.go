@@ -13,15 +13,20 @@ import (
 	"dmfs/test/harness"
 )
 
-func (s *site) startReader() {
+// startReader starts a service that reads a file until it is stopped.
+func (s *site) startReader(unit, path string, sandbox ...string) {
 	s.t.Helper()
-	s.sh("rm -f /test/reader.out /test/reader.err")
-	s.run("systemd-run", "--quiet", "--unit=reader", "-p", "StandardOutput=file:/test/reader.out",
-		"-p", "StandardError=file:/test/reader.err", "/usr/bin/reader", local+"/config.json")
+	out := "/test/" + unit
+	s.sh("rm -f " + out + ".out " + out + ".err")
+	command := []string{"systemd-run", "--quiet", "--unit=" + unit, "-p", "StandardOutput=file:" + out + ".out", "-p", "StandardError=file:" + out + ".err"}
+	for _, p := range sandbox {
+		command = append(command, "-p", p)
+	}
+	s.run(append(command, "/usr/bin/reader", path)...)
 	harness.Eventually(s.t, patience, func() error {
-		text, err := os.ReadFile(filepath.Join(s.Dir, "reader.err"))
+		text, err := os.ReadFile(filepath.Join(s.Dir, unit+".err"))
 		if string(text) != "reading\n" {
-			return fmt.Errorf("the reader says %q: %w", text, err)
+			return fmt.Errorf("%s says %q: %w", unit, text, err)
 		}
 		return nil
 	})
@@ -35,15 +40,19 @@ type reading struct {
 	Moved         int64
 }
 
-func (s *site) stopReader() (r reading) {
+// stopReader returns what it printed; no read may have failed.
+func (s *site) stopReader(unit string) (r reading) {
 	s.t.Helper()
-	s.run("systemctl", "stop", "reader.service")
-	text, err := os.ReadFile(filepath.Join(s.Dir, "reader.out"))
+	s.run("systemctl", "stop", unit+".service")
+	text, err := os.ReadFile(filepath.Join(s.Dir, unit+".out"))
 	if err == nil {
 		err = json.Unmarshal(text, &r)
 	}
 	if err != nil {
-		s.t.Fatalf("the reader printed %q: %v", text, err)
+		s.t.Fatalf("%s printed %q: %v", unit, text, err)
+	}
+	if r.Errors > 0 {
+		s.t.Errorf("%s: %d of %d reads failed, the first with: %s", unit, r.Errors, r.Reads, r.Error)
 	}
 	return r
 }
