@@ -28,6 +28,8 @@ type Config struct {
 	IdentityCert string   // a path; "": no network, and so no members
 	SyncInterval time.Duration
 
+	Metrics string // HOST:PORT for Prometheus; "": nowhere
+
 	// How much is kept; 0: the index's default.
 	KeepVersions           int // of each name
 	QuotaFiles, QuotaBytes int // of each member in each namespace

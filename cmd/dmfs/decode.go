@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"path/filepath"
 	"slices"
 	"sort"
@@ -32,6 +33,7 @@ var known = map[string][]string{
 	"mount":   {"uid", "gid", "dir_mode", "file_mode", "read_only"},
 	"drafts":  {"max", "max_bytes", "max_age"},
 	"quota":   {"files", "bytes"},
+	"metrics": {"listen"},
 	"files":   nil,
 }
 
@@ -53,7 +55,7 @@ func readConfig(path string) (*Config, error) {
 func (d *document) config() (*Config, error) {
 	c := &Config{Path: d.path}
 	for _, step := range []func(*Config) error{
-		d.unknown, d.places, d.level, d.mount, d.drafts, d.network, d.files, d.cluster, d.amounts, d.clocks,
+		d.unknown, d.places, d.level, d.mount, d.drafts, d.network, d.files, d.cluster, d.amounts, d.metrics, d.clocks,
 		d.namespaces, d.authorities, d.signersOfPolicy, d.revoked, d.bounds, d.policy,
 	} {
 		if err := step(c); err != nil {
@@ -231,6 +233,17 @@ func (d *document) amounts(c *Config) (err error) {
 	}
 	c.QuotaBytes, err = d.limit("quota", "bytes")
 	return err
+}
+
+// metrics reads where others may ask how the node is.
+func (d *document) metrics(c *Config) (err error) {
+	if c.Metrics, err = d.string("metrics", "listen"); err != nil || c.Metrics == "" {
+		return err
+	}
+	if _, err := net.ResolveTCPAddr("tcp", c.Metrics); err != nil {
+		return d.refuse(d.line("metrics", "listen"), `for example "127.0.0.1:9946"`, "metrics.listen: %w", err)
+	}
+	return nil
 }
 
 // state reads the path of what is state, not configuration.

@@ -43,7 +43,9 @@ type peerList struct {
 
 // pages are the files of .dmfs, each with what makes it.
 func (r *reporter) pages() map[string]func() ([]byte, error) {
+	registry := newRegistry(r)
 	return map[string]func() ([]byte, error){
+		"metrics":     func() ([]byte, error) { return metricsPage(registry) },
 		"status.json": func() ([]byte, error) { return renderPage(r.status()) },
 		"peers.json":  func() ([]byte, error) { return renderPage(r.peers()) },
 		"files.json":  func() ([]byte, error) { return renderPage(r.files()) },

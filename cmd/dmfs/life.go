@@ -79,7 +79,7 @@ func (n *node) stop(e ending) error {
 	if !handOver {
 		tell(n.log, "STOPPING=1")
 	}
-	err := n.part()
+	err := errors.Join(n.part(), n.monitor.stop())
 	n.unfollow()
 	device, durable := n.mount.Device()
 	if handOver && durable {
@@ -125,6 +125,12 @@ func (n *node) adopt(ctx context.Context, cfg *Config) {
 	}
 	cfg.Mountpoint, cfg.Mount = old.Mountpoint, old.Mount
 	n.cfg = cfg
+	if cfg.Metrics != old.Metrics {
+		if err := n.monitor.stop(); err != nil {
+			n.log.Warn("metrics over HTTP", "err", err)
+		}
+		n.monitor = n.report.startMonitor(cfg.Metrics, n.log)
+	}
 	n.credential.point(cfg.IdentityCert)
 	if reflect.DeepEqual(reach(old), reach(cfg)) {
 		return

@@ -112,6 +112,7 @@ type node struct {
 	credential *credential
 	report     *reporter
 	mount      *fs.FS
+	monitor    *monitor
 
 	unfollow func() // ends the following of files, and returns when it has
 
@@ -156,11 +157,13 @@ func (n *node) start(ctx context.Context, l *legacy) (err error) {
 	n.credential.read()
 	n.report = &reporter{
 		index: n.index, credential: n.credential, peerID: replica.PeerID(n.id.Public().Key),
-		mountpoint: n.cfg.Mountpoint, started: time.Now(),
+		mountpoint: n.cfg.Mountpoint, started: time.Now(), indexPath: indexPath(n.cfg),
 	}
 	if err = n.mountIndex(l); err != nil {
 		return errors.Join(err, n.index.Close())
 	}
+	n.report.mount.Store(n.mount)
+	n.monitor = n.report.startMonitor(n.cfg.Metrics, n.log)
 	n.follow(ctx, after)
 	if n.keep {
 		storeDevice(n.mount, n.cfg.Mount.looks(), n.log)
@@ -219,7 +222,7 @@ func openState(cfg *Config) (*trust.Signer, error) {
 }
 
 func openIndex(cfg *Config) (*index.Index, error) {
-	path := filepath.Join(cfg.StateDir, "index.db")
+	path := indexPath(cfg)
 	ix, err := index.Open(path, cfg.Policy)
 	switch {
 	case errors.Is(err, index.ErrInUse):

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"dmfs/fs"
 	"dmfs/index"
 	"dmfs/replica"
 	"dmfs/trust"
@@ -68,12 +69,14 @@ type pageWarning struct {
 // sentence is the reason without the name in front, for where that was said.
 func (r pageRefused) sentence() string { return strings.TrimPrefix(r.Reason, r.Name+": ") }
 
-// reporter renders the page of one node. The replica comes later than the
-// mount, and perhaps never.
+// reporter renders the pages of one node. The mount comes after them, and the
+// replica later still, perhaps never.
 type reporter struct {
 	index      *index.Index
 	credential *credential
+	indexPath  string
 	replica    atomic.Pointer[replica.Replica]
+	mount      atomic.Pointer[fs.FS] // nil: not yet
 	peerID     string
 	mountpoint string
 	started    time.Time

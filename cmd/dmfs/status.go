@@ -127,17 +127,27 @@ func connected(peers []pagePeer) (n int) {
 
 // peerLine fits 80 columns: the peer id alone takes 52.
 func peerLine(p pagePeer, now time.Time) string {
-	state := "away"
+	if p.LastSync.IsZero() || p.LastSync.Unix() <= 0 {
+		return fmt.Sprintf("%s %s", p.who(), p.state())
+	}
+	return fmt.Sprintf("%s %s, %s ago", p.who(), p.state(), now.Sub(p.LastSync).Round(time.Second))
+}
+
+// States of a peer.
+const (
+	stateEqual   = "equal" // connected, and has the same
+	stateDiffers = "differs"
+	stateAway    = "away"
+)
+
+func (p pagePeer) state() string {
 	switch {
 	case p.Connected && p.InSync:
-		state = "equal"
+		return stateEqual
 	case p.Connected:
-		state = "differs"
+		return stateDiffers
 	}
-	if p.LastSync.IsZero() || p.LastSync.Unix() <= 0 {
-		return fmt.Sprintf("%s %s", p.who(), state)
-	}
-	return fmt.Sprintf("%s %s, %s ago", p.who(), state, now.Sub(p.LastSync).Round(time.Second))
+	return stateAway
 }
 
 // who is the peer's name, with the end of its id, since names are not unique.
