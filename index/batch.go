@@ -56,42 +56,47 @@ func (b *batch) put(old, f *file) {
 }
 
 // propose plans one record; I4 decides.
-func (b *batch) propose(origin string, r trust.Record) (out Outcome) {
-	var err error
-	if r, err = b.prove(r); err == nil {
-		b.learnFrom(r)
-	}
-	old := b.file(r.Name())
+func (b *batch) propose(origin string, proposed trust.Record) (out Outcome) {
+	r, refused := b.prove(proposed)
+	b.learnFrom(r)
+	old := b.file(proposed.Name())
 	if old != nil {
 		out.Seq = old.Seq
 	}
-	if out.Err = err; err != nil {
+	if r.IsZero() {
+		out.Err = refused
 		return out
 	}
-	if old != nil && !old.record.IsZero() {
-		if order := b.compare(r, old.record); order <= 0 {
-			out.Err = b.older(order, r, old)
+	if old != nil && !old.standing.IsZero() {
+		switch order := b.compare(r, old.standing); {
+		case order < 0:
+			out.Err = older(r, old.standing)
 			return out
+		case order == 0:
+			return b.again(old, refused)
 		}
 	}
-	c, err := b.change(origin, r, old)
+	c, err := b.change(origin, r, old, refused != nil)
 	if err != nil {
 		out.Err = err
 		return out
 	}
-	b.add(c, r, old)
-	return Outcome{Seq: c.seq}
+	b.add(c, proof{record: r, standing: r, over: c.expired}, old)
+	return Outcome{Seq: c.seq, Err: refused}
 }
 
-// change makes a change of a record that wins, if there is what it needs.
-func (b *batch) change(origin string, r trust.Record, old *file) (*change, error) {
-	size, ok := b.keep(r)
-	if !ok {
-		return nil, fmt.Errorf("%s: %w", r.Name(), ErrNoContent)
-	}
+// change makes a change of a record that wins, if there is what it needs. What is over needs no content.
+func (b *batch) change(origin string, r trust.Record, old *file, over bool) (*change, error) {
 	c := &change{
-		name: r.Name(), version: r.Version(), digest: r.Digest(), signature: r.Signature(),
-		size: size, origin: origin[:min(len(origin), maxOrigin)], since: b.now, deleted: r.Deleted(),
+		name: r.Name(), version: r.Version(), digest: r.Digest(), signature: r.Signature(), deleted: r.Deleted(),
+		origin: origin[:min(len(origin), maxOrigin)], since: b.now, withheld: over, expired: over, absent: over,
+	}
+	if over {
+		return c, b.admit(c, old)
+	}
+	var ok bool
+	if c.size, ok = b.keep(r); !ok {
+		return nil, fmt.Errorf("%s: %w", r.Name(), ErrNoContent)
 	}
 	if old != nil && old.Shown && !r.Deleted() && old.held.digest == c.digest {
 		c.inode = old.Inode
@@ -99,27 +104,33 @@ func (b *batch) change(origin string, r trust.Record, old *file) (*change, error
 	return c, b.admit(c, old)
 }
 
-// older explains a record that does not win. The same one again is welcome, unless it is withheld.
-func (b *batch) older(order int, r trust.Record, held *file) error {
+// again answers what is held already. It is welcome, unless it is withheld, or over by now.
+func (b *batch) again(held *file, refused error) Outcome {
 	switch {
-	case order < 0:
-		return fmt.Errorf("%s: signed at %s, %w, signed at %s", r.Name(),
-			r.Version().Time().Format(nanoseconds), ErrOlder, held.record.Version().Time().Format(nanoseconds))
-	case held.held.expired:
-		return &trust.Refusal{
+	case refused != nil && !held.Expired:
+		b.expire(held)
+	case refused == nil && held.Expired:
+		refused = &trust.Refusal{
 			Err: trust.ErrExpired, Hint: "sign it again",
-			Detail: fmt.Sprintf("%s: the signed lifetime was over when this node's clock was ahead", r.Name()),
+			Detail: fmt.Sprintf("%s: the signed lifetime was over when this node's clock was ahead", held.Name),
 		}
-	case held.held.withheld:
-		return fmt.Errorf("%s: %w", r.Name(), ErrConflict)
+	case refused == nil && held.held.withheld:
+		refused = fmt.Errorf("%s: %w", held.Name, ErrConflict)
 	}
-	return nil
+	return Outcome{Seq: b.file(held.Name).Seq, Err: refused}
+}
+
+// older explains a record that loses.
+func older(r, held trust.Record) error {
+	return fmt.Errorf("%s: signed at %s, %w, signed at %s", r.Name(),
+		r.Version().Time().Format(nanoseconds), ErrOlder, held.Version().Time().Format(nanoseconds))
 }
 
 // nanoseconds writes versions so that two of them differ.
 const nanoseconds = "2006-01-02T15:04:05.999999999Z"
 
-// prove lets in what the policy in force admits now.
+// prove lets in what the policy in force admits now. As from Verify, a record that comes with a refusal
+// is over.
 func (b *batch) prove(r trust.Record) (trust.Record, error) {
 	if r.IsZero() {
 		return r, &trust.Refusal{Err: trust.ErrMalformed, Detail: "a record that no policy accepted"}
@@ -131,11 +142,7 @@ func (b *batch) prove(r trust.Record) (trust.Record, error) {
 	if _, k, ok := b.policy.Namespace(r.Name()); ok {
 		c = c.WithCertificate(b.members[k].chain)
 	}
-	proved, err := b.policy.Verify(c, b.now)
-	if err != nil {
-		return r, err
-	}
-	return proved, nil
+	return b.policy.Verify(c, b.now)
 }
 
 // keep makes sure that a record's content is stored, and returns its size. A travelling policy has to
@@ -160,7 +167,7 @@ func (b *batch) use(d trust.Digest) use {
 }
 
 // add plans a change: c gets its numbers and becomes what is held. An inode of 0 is a new one.
-func (b *batch) add(c *change, r trust.Record, old *file) {
+func (b *batch) add(c *change, p proof, old *file) {
 	if old == nil {
 		b.discover(c.name)
 	}
@@ -168,13 +175,15 @@ func (b *batch) add(c *change, r trust.Record, old *file) {
 	c.inode = cmp.Or(c.inode, c.seq)
 	if old == nil {
 		c.born = c.seq
-		b.put(nil, newFile(c, r, nil))
+		b.put(nil, newFile(c, p, nil))
 	} else {
 		c.born = old.Born
-		b.put(old, old.succeed(c, r))
+		b.put(old, old.succeed(c, p))
 	}
 	b.added = append(b.added, c)
-	b.uses[c.digest] = use{rows: b.use(c.digest).rows + 1, size: c.size}
+	if !c.absent {
+		b.uses[c.digest] = use{rows: b.use(c.digest).rows + 1, size: c.size}
+	}
 }
 
 // number gives the next number.
@@ -230,6 +239,9 @@ func (b *batch) drop(dropped []*change) {
 	b.dropped = append(b.dropped, dropped...)
 	for _, c := range dropped {
 		delete(b.ix.rows, c.seq)
+		if c.absent {
+			continue
+		}
 		u := b.use(c.digest)
 		b.uses[c.digest] = use{rows: u.rows - 1, size: u.size}
 	}

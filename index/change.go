@@ -16,6 +16,7 @@ type change struct {
 	withheld  bool   // the policy does not admit the version, or it is over
 	expired   bool   // its lifetime was seen to be over, which is for ever; withheld too
 	deleted   bool   // a tombstone
+	absent    bool   // its content is not stored: it was over when it came
 	inode     uint64
 	born      uint64
 	version   trust.Version
@@ -33,6 +34,7 @@ const (
 	flagWithheld = 1
 	flagExpired  = 2
 	flagDeleted  = 4
+	flagAbsent   = 8
 
 	// offsets of the fixed part of a row
 	rowInode   = 2
@@ -73,6 +75,9 @@ func (c *change) flags() (b byte) {
 	if c.deleted {
 		b |= flagDeleted
 	}
+	if c.absent {
+		b |= flagAbsent
+	}
 	return b
 }
 
@@ -85,7 +90,7 @@ var errRow = errors.New("row is malformed")
 
 // decodeChange reads a row; it copies all that it keeps. What it accepts, encode writes again.
 func decodeChange(seq uint64, b []byte) (*change, error) {
-	if len(b) < rowFixed || b[0] != rowFormat || b[1] > flagWithheld|flagExpired|flagDeleted {
+	if len(b) < rowFixed || b[0] != rowFormat || b[1] > flagWithheld|flagExpired|flagDeleted|flagAbsent {
 		return nil, errRow
 	}
 	c := &change{
@@ -93,6 +98,7 @@ func decodeChange(seq uint64, b []byte) (*change, error) {
 		withheld: b[1]&flagWithheld != 0,
 		expired:  b[1]&flagExpired != 0,
 		deleted:  b[1]&flagDeleted != 0,
+		absent:   b[1]&flagAbsent != 0,
 		inode:    binary.BigEndian.Uint64(b[rowInode:]),
 		born:     binary.BigEndian.Uint64(b[rowBorn:]),
 		version:  trust.Version(binary.BigEndian.Uint64(b[rowVersion:])),
@@ -143,6 +149,8 @@ func (c *change) plausible() error {
 		return fmt.Errorf("%w: size %d", errRow, c.size)
 	case c.expired && !c.withheld:
 		return fmt.Errorf("%w: over and not withheld", errRow)
+	case c.absent && (!c.expired || c.deleted || c.size != 0):
+		return fmt.Errorf("%w: a content that ought to be stored is not", errRow)
 	case c.deleted && c.digest != nothing:
 		return fmt.Errorf("%w: a tombstone with content", errRow)
 	}

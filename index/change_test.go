@@ -56,8 +56,13 @@ func TestDecodeChangeRefuses(t *testing.T) {
 		return c.encode()
 	}
 	for name, row := range map[string][]byte{
-		"another format":     mangled(0, 2),
-		"an unknown flag":    mangled(1, 8),
+		"another format":   mangled(0, 2),
+		"an unknown flag":  mangled(1, 16),
+		"shown and absent": long(func(c *change) { c.absent, c.size = true, 0 }),
+		"absent tombstone": long(func(c *change) {
+			c.withheld, c.expired, c.absent, c.size, c.deleted, c.digest = true, true, true, 0, true, nothing
+		}),
+		"absent and sized":   long(func(c *change) { c.withheld, c.expired, c.absent = true, true, true }),
 		"over and shown":     mangled(1, 2),
 		"deleted content":    mangled(1, 4),
 		"inode after seq":    mangled(rowInode+7, 19),
@@ -89,6 +94,9 @@ func FuzzDecodeChange(f *testing.F) {
 	f.Add(c.seq, c.encode())
 	c.expired = true
 	f.Add(c.seq, c.encode())
+	c.absent, c.size = true, 0
+	f.Add(c.seq, c.encode())
+	c.absent = false
 	c.deleted, c.digest, c.size = true, nothing, 0
 	f.Add(c.seq, c.encode())
 	f.Add(uint64(0), []byte{rowFormat})

@@ -29,8 +29,7 @@ func (ix *Index) ShownAt(n trust.Name, seq uint64) (Entry, bool) {
 		if c.seq > seq {
 			continue
 		}
-		r, _ := ix.prover().prove(c)
-		e := newFile(c, r, nil).Entry
+		e := newFile(c, ix.prover().prove(c), nil).Entry
 		return e, e.Shown
 	}
 	return Entry{}, false

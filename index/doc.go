@@ -12,7 +12,7 @@
 // with the same content keeps its inode, one that comes back after a tombstone gets a new one.
 //
 // A version is withheld while the policy in force does not admit it, and when it is over. It stays on
-// disk and its entry says nothing of it. One that is not admitted comes back, with a new seq and
+// disk. Of one that is not admitted its entry says nothing; it comes back, with a new seq and
 // inode, when a policy admits it, and does not stand in the way of an older one: a node that never
 // saw it would take that too.
 //
@@ -20,7 +20,9 @@
 //
 // A version is over at the end of its lifetime, for ever: a flag in its row outlives the clock, the
 // process and the policy, and only a version that wins brings the name back. It stands in the way of
-// older ones, else what it superseded would return. A member's certificate is over too, but only
+// older ones, else what it superseded would return. So one that wins is held also when it was over
+// before it came: without content, never shown, an unlink for those who saw an older one. Its record
+// travels on, and nodes end equal whoever was away while it lasted. A member's certificate is over too, but only
 // until it is renewed: Learn, or a record that brings the new one, shows again what it signed, with
 // the same inode. Either end is an ordinary change. It comes never early by this clock, and at once;
 // when the clock was set or the machine slept, up to 15 s later. A clock that goes back hides nothing
@@ -29,8 +31,7 @@
 //
 // A tombstone is kept as long as its name, that is for ever: nothing older can return, whoever was
 // away however long. What that costs is bounded by the names that a policy declares and, in
-// namespaces, by [Index.SetQuota]. A tombstone can have a lifetime too; it stands in the way
-// afterwards, but only of nodes that saw it.
+// namespaces, by [Index.SetQuota]. What is over is kept like one.
 //
 // # What members may
 //
@@ -63,12 +64,13 @@
 //
 //	offset  bytes
 //	     0      1  1, the format of the row
-//	     1      1  the sum of 1: withheld; 2: its lifetime is over, with 1; 4: a tombstone
+//	     1      1  the sum of 1: withheld; 2: its lifetime is over, with 1; 4: a tombstone; 8: its
+//	               content is not stored, with 3: it was over when it came
 //	     2      8  inode: the seq of an earlier change of this name with this content, or its own
 //	    10      8  born: the seq of the name's first change
 //	    18      8  version, nanoseconds since the epoch
 //	    26      8  since when it is here, by this clock, nanoseconds since the epoch
-//	    34      4  size of the content, at most 10 MiB
+//	    34      4  size of the content, at most 10 MiB; 0 when it is not stored
 //	    38     64  digest of the content
 //	   102   2+n  name
 //	         2+n  origin, at most 128 bytes: who brought it

@@ -29,7 +29,7 @@ func (ix *Index) expire() error {
 	b := ix.newBatch()
 	var others [][]*change
 	for _, n := range ix.ends.due(b.now, sweepful) {
-		if f := ix.files[n]; !f.Record.IsZero() && ended(f.record, b.now) {
+		if f := ix.files[n]; f.Shown && ended(f.Record, b.now) && !lapsed(f.Record, b.now) {
 			b.expire(f)
 		} else {
 			others = append(others, f.changes())
@@ -39,17 +39,23 @@ func (ix *Index) expire() error {
 	return b.commit()
 }
 
-// expire plans the end of a lifetime.
+// expire plans the end of a lifetime. What was not over has a record if it stands.
 func (b *batch) expire(f *file) {
 	c := *f.held
 	c.withheld, c.expired = true, true
-	b.add(&c, f.record, f)
+	b.add(&c, proof{record: f.standing, standing: f.standing, over: true}, f)
 }
 
 // ended reports whether a record's lifetime is over.
 func ended(r trust.Record, now time.Time) bool {
 	end, mortal := r.Expires()
 	return mortal && !now.Before(end)
+}
+
+// lapsed reports whether a record's certificate is over.
+func lapsed(r trust.Record, now time.Time) bool {
+	m, ok := r.Member()
+	return ok && !now.Before(m.NotAfter)
 }
 
 // end returns the first moment at which a record is no longer valid, its lifetime or its
@@ -64,8 +70,14 @@ func end(r trust.Record) time.Time {
 
 // end returns when the name is to be judged again; zero for never.
 func (f *file) end(now time.Time) time.Time {
-	if at := f.held.version.Time(); f.record.IsZero() && at.After(now) {
+	if at := f.held.version.Time(); f.standing.IsZero() && at.After(now) {
 		return at // the policy may not admit it because it is of the future
+	}
+	if m, ok := f.Record.Member(); ok && f.Expired {
+		return m.NotAfter
+	}
+	if f.Expired {
+		return time.Time{}
 	}
 	return end(f.Record)
 }

@@ -18,8 +18,8 @@ func (ix *Index) SetHistory(versions int) {
 }
 
 // History returns the newest versions of a name, the newest first and as many as are kept: those
-// that the policy in force admits, the held one and ones whose lifetime is over among them, and no
-// tombstones. Their contents are here until the name changes twice; Pin them to keep them longer.
+// that the policy in force admits, the held one and ones whose lifetime is over among them, but no
+// tombstones and none that was over when it came. Their contents are here until the name changes twice; Pin them to keep them longer.
 func (ix *Index) History(n trust.Name) []Stored {
 	ix.mu.RLock()
 	f, most := ix.files[n], ix.limits.versions
@@ -30,7 +30,7 @@ func (ix *Index) History(n trust.Name) []Stored {
 	var versions []Stored
 	p := ix.prover()
 	for _, c := range recent(f.changes(), most) {
-		if r, _ := p.prove(c); !r.IsZero() && !c.deleted {
+		if !p.prove(c).record.IsZero() && !c.deleted && !c.absent {
 			versions = append(versions, c.stored())
 		}
 	}
@@ -82,7 +82,9 @@ func (f *file) trim(versions int, pinned func(seq uint64) bool) (*file, []*chang
 	if len(dropped) == 0 {
 		return f, nil
 	}
-	return newFile(f.held, f.record, kept), dropped
+	trimmed := *f
+	trimmed.past = kept
+	return &trimmed, dropped
 }
 
 // needs are the changes of a name that have to stay.

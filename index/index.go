@@ -181,13 +181,13 @@ func (ix *Index) Seq() uint64 {
 	return ix.log[len(ix.log)-1].seq
 }
 
-// Stored returns a version by its Seq or Inode, also a superseded one as long as it is stored. By
+// Stored returns a version by its Seq or Inode, also a superseded one as long as its content is here. By
 // Inode it is the version with which the content appeared, always the same one.
 func (ix *Index) Stored(seq uint64) (Stored, bool) {
 	ix.mu.RLock()
 	defer ix.mu.RUnlock()
 	c, ok := ix.rows[seq]
-	if !ok {
+	if !ok || c.absent {
 		return Stored{}, false
 	}
 	return c.stored(), true

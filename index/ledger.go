@@ -30,7 +30,7 @@ const manyNames = 10
 // What is held already stays. Deleting gives room, and so does a lifetime that ends. So that nobody
 // fills the disk by what is not shown, names ever used are bounded by ten times the files, and what
 // is stored by the bytes, and 16 KiB for the row of each file, once for each version that is kept and
-// once for what is under way; deletions may use as much again.
+// once for what is under way; deletions, and what is over when it comes, may use as much again.
 func (ix *Index) SetQuota(files int, bytes int64) {
 	ix.mu.Lock()
 	defer ix.mu.Unlock()
@@ -166,14 +166,14 @@ func (b *batch) admit(c *change, old *file) error {
 		return err
 	}
 	u := b.ledger.of(o)
-	then := u.minus(measure(old)).plus(measure(newFile(c, trust.Record{}, nil)))
+	then := u.minus(measure(old)).plus(measure(newFile(c, proof{}, nil)))
 	then.stored = u.stored + c.cost()
 	for _, dir := range o.dirs(c.name) {
 		if _, ok := b.ledger.shownBelow(dir); !ok {
 			then.names++
 		}
 	}
-	if what := b.limits.exceeded(u, then, c.deleted); what != "" {
+	if what := b.limits.exceeded(u, then, c.deleted || c.expired); what != "" {
 		return fmt.Errorf("%s: %w: its member has as many %s in %s as one may have", c.name, ErrQuota, what, o.namespace)
 	}
 	return nil

@@ -399,6 +399,50 @@ func TestQuotaOfWhatIsOver(t *testing.T) {
 	})
 }
 
+// What is over when it comes is not shown, but counts as a name; and it comes through like a deletion
+// where there is no room for another version, else what it supersedes would stay.
+func TestQuotaOfWhatComesTooLate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := union(t, nil)
+		ix := indextest.Open(t, p)
+		ix.SetQuota(2, 100)
+		cert := certificate(t, network, alice, "a", 24*time.Hour)
+		start := now()
+		late := func(rest string) trust.Record {
+			st := saying(t, mine(alice, "ns", rest), start+trust.Version(time.Minute))
+			st.TTL = 1
+			st.Network = network.Public().Key
+			sig, err := alice.Sign(trust.DigestOf([]byte(rest)), st)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r, err := p.Verify(trust.NewClaim(st.Name, append(sig, cert.PEM()...), []byte(rest)), st.Version.Time())
+			if err != nil {
+				t.Fatal(err)
+			}
+			return r
+		}
+		ix.SetHistory(1)
+		v := start
+		for ; ; v++ {
+			out, err := ix.Apply("", published(t, p, alice, cert, saying(t, mine(alice, "ns", "/0"), v), string(sized(int(v), 100))))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if out[0].Err != nil {
+				break
+			}
+			ix.Pin(out[0].Seq)
+		}
+		pass(time.Hour)
+		for i := range 19 { // and the directory
+			offered(t, ix, late(fmt.Sprintf("/%d", i)), trust.ErrExpired)
+		}
+		offered(t, ix, late("/19"), index.ErrQuota)
+		hidden(t, ix, mine(alice, "ns", "/0"))
+	})
+}
+
 func TestConflict(t *testing.T) {
 	p := union(t, nil)
 	ix := indextest.Open(t, p)

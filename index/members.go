@@ -99,7 +99,7 @@ func (b *batch) learn(c trust.Chain) error {
 
 // learnFrom learns the certificate that travelled with a record.
 func (b *batch) learnFrom(r trust.Record) {
-	m, ok := r.Member()
+	m, ok := r.Member() // of no record neither
 	if !ok || !m.NotAfter.After(b.members[m.Key].facts.NotAfter) {
 		return
 	}

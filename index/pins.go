@@ -6,7 +6,7 @@ func (ix *Index) Pin(seq uint64) (Stored, bool) {
 	ix.mu.Lock()
 	defer ix.mu.Unlock()
 	c, ok := ix.rows[seq]
-	if !ok {
+	if !ok || c.absent {
 		return Stored{}, false
 	}
 	ix.pins[seq]++

@@ -70,20 +70,27 @@ func compareBool(a, b bool) int {
 // unless its certificate was but renewed.
 func (b *batch) settle(group []*change, v verdict, renewed bool) {
 	held, past := group[len(group)-1], group[:len(group)-1]
-	f := newFile(held, v.record, past)
+	before := b.file(held.name)
+	f := newFile(held, v.proof, past)
 	b.put(b.booked(held.name), f)
 	c := *v.best
-	c.withheld, c.expired = v.withheld, v.expired
+	c.withheld, c.expired = v.record.IsZero() || v.over, v.over
 	if held.withheld && b.blocked(&c) {
 		c.withheld = true
 	}
-	if v.best == held && c.withheld == held.withheld && c.expired == held.expired {
+	if v.best == held && c.withheld == held.withheld && c.expired == held.expired && alike(before, f) {
 		return
 	}
 	if anew := !renewed || v.best != held; anew && !c.withheld {
 		c.inode = 0
 	}
-	b.add(&c, v.record, f)
+	b.add(&c, v.proof, f)
+}
+
+// alike reports whether others see the same of a held version before and after. What is over may be
+// admitted by then or no longer, which no flag of its row says; at Open there is nobody who saw it.
+func alike(before, after *file) bool {
+	return before == nil || before.Record.IsZero() == after.Record.IsZero()
 }
 
 // booked returns what the batch's ledger knows of a name, or nil.
@@ -102,10 +109,8 @@ func (b *batch) blocked(c *change) bool {
 
 // A verdict is what a policy says of a name's stored versions.
 type verdict struct {
-	best     *change
-	record   trust.Record // zero when none is admitted
-	withheld bool
-	expired  bool
+	best *change
+	proof
 }
 
 // A prover proves stored versions.
@@ -145,34 +150,33 @@ func (p prover) judgeAll(groups [][]*change) []verdict {
 // not admit them, or does no longer admit what superseded them, was in force in between.
 func (p prover) judge(group []*change) verdict {
 	held := group[len(group)-1]
-	v := verdict{best: held, withheld: true, expired: held.expired}
+	v := verdict{held, proof{over: held.expired}}
 	for _, c := range slices.Backward(group) {
-		if !v.record.IsZero() && c.version < v.record.Version() {
+		if c.version < v.standing.Version() {
 			continue
 		}
-		r, over := p.prove(c)
-		if !r.IsZero() && (v.record.IsZero() || trust.Compare(r, v.record) > 0) {
-			v = verdict{best: c, record: r, withheld: over, expired: over}
+		found := p.prove(c)
+		if !found.standing.IsZero() && (v.standing.IsZero() || trust.Compare(found.standing, v.standing) > 0) {
+			v = verdict{c, found}
 		}
 	}
 	return v
 }
 
 // prove proves a stored version. One whose lifetime is over still wins over what it superseded, else
-// that would come back: it has a record, and over is true, which is for ever. When the version came
-// it was not over: proved as of then, it has all but the end of its lifetime to fear.
-func (p prover) prove(c *change) (r trust.Record, over bool) {
-	r, err := p.verify(c, later(p.now, c.since)) // a clock that went back hides nothing
-	if c.expired || errors.Is(err, trust.ErrExpired) {
-		if r, err = p.verify(c, c.since); err == nil && !c.expired && !ended(r, p.now) {
-			return trust.Record{}, false // it is the certificate that is over
-		}
-		over = true
+// that would come back, though its certificate be over too: it was valid when the version came.
+func (p prover) prove(c *change) (found proof) {
+	at := later(p.now, c.since) // a clock that went back hides nothing
+	r, err := p.verify(c, at)
+	found = proof{record: r, standing: r}
+	if r.IsZero() && errors.Is(err, trust.ErrExpired) {
+		found.standing, _ = p.verify(c, c.since)
 	}
-	if err != nil || r.Version() != c.version || r.Deleted() != c.deleted {
-		return trust.Record{}, false
+	found.over = c.expired || ended(found.standing, at)
+	if r.IsZero() && !found.over || found.standing.Version() != c.version || found.standing.Deleted() != c.deleted {
+		return proof{over: c.expired}
 	}
-	return r, over
+	return found
 }
 
 // verify proves a stored version as of some moment.

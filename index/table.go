@@ -69,6 +69,9 @@ func (t *table) readChange(k, v []byte) error {
 
 // use counts a change's content.
 func (t *table) use(c *change) error {
+	if c.absent {
+		return nil
+	}
 	u := t.uses[c.digest]
 	if u.rows > 0 && u.size != c.size {
 		return fmt.Errorf("change %d: size %d, elsewhere %d", c.seq, c.size, u.size)

@@ -151,6 +151,8 @@
 // nothing moves the former but a later version. Verify compares both with the time that it is given,
 // exactly. Its caller remembers what was over, so that a clock that goes back brings nothing back.
 //
+// What is over still supersedes, on every node, also on one that was away while it lasted.
+//
 // # Bounds
 //
 // A policy may bound a name's versions ([Bounds], both ends included). A version that is not within
@@ -212,21 +214,23 @@
 //  7. Is file the name? Else [ErrMismatch].
 //  8. If the policy has a network, is it the one that was signed? Else [ErrMismatch]. A policy
 //     without a network does not ask.
-//  9. Is the lifetime not yet over? Else [ErrExpired].
-//  10. Is the version within the name's bounds? Else [ErrNotAllowed].
-//  11. Is it not too far ahead of the clock? Else [ErrFuture].
-//  12. In a namespace: is one of the certificates known a valid one of the signer? Else the reason
+//  9. Is the version within the name's bounds? Else [ErrNotAllowed].
+//  10. Is it not too far ahead of the clock? Else [ErrFuture].
+//  11. In a namespace: is one of the certificates known a valid one of the signer? Else the reason
 //     of the first: [ErrUnknownKey] when there is none or it is not of this network, [ErrMismatch]
 //     when it is for another key, [ErrMalformed] when it is not a member's, [ErrRevoked],
 //     [ErrExpired], or [ErrFuture] when it is not valid yet.
-//  13. If it is a tombstone, is the digest that of the empty content? Else [ErrMismatch].
-//  14. If it is policy.toml and its content is here, does it make sense? Else [ErrMalformed], or
+//  12. If it is a tombstone, is the digest that of the empty content? Else [ErrMismatch].
+//  13. If it is policy.toml and its content is here, does it make sense? Else [ErrMalformed], or
 //     [ErrTooLarge]. Content that comes later is asked then, by [Record.WithContent].
+//  14. Is the lifetime not yet over? Else [ErrExpired], and the record all the same.
+//
+// So what is over proves what it supersedes. No other refusal leaves a record.
 //
 // [Policy.Examine] asks the same of a signature whose content is not known at all, except for what
-// needs the digest, and question 12. It makes no record.
+// needs the digest, and question 11. It makes no record.
 //
-// The verdict depends on nothing but the claim, the policy and, in questions 9, 11 and 12, the time
+// The verdict depends on nothing but the claim, the policy and, in questions 10, 11 and 14, the time
 // that the caller gives.
 //
 // # Which record wins

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// A Record is what a policy accepted. Only [Policy.Verify] makes one; the zero Record is none and
-// is refused everywhere. A Record is immutable: the slices that it shows are shared and read only.
+// A Record is what a policy accepted, perhaps with a lifetime that is over. Only [Policy.Verify] makes
+// one; the zero Record is none and is refused everywhere. A Record is immutable: the slices that it shows are shared and read only.
 type Record struct {
 	policy    *Policy
 	name      Name

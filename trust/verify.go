@@ -17,6 +17,9 @@ type Preview struct {
 // Verify turns a claim into a record, or says why not. It is the only door: at is the current time,
 // and decides only what the signed lifetime, the certificate and the limit on the future leave to
 // it. The verdicts and their order are those of the package comment.
+//
+// When nothing but the signed lifetime is over, the record comes with the refusal, [ErrExpired]: it
+// is not to be shown, but proves what it supersedes. With any other refusal comes the zero Record.
 func (p *Policy) Verify(c Claim, at time.Time) (Record, error) {
 	q := p.judgeOf(c.name)
 	s, err := q.open(c)
@@ -41,7 +44,7 @@ func (p *Policy) Verify(c Claim, at time.Time) (Record, error) {
 	return Record{
 		policy: p, name: c.name, signer: signer, digest: c.digest, facts: s.facts, member: member,
 		signature: s.text(c.name, signer, way), content: c.content, whole: c.whole,
-	}, nil
+	}, judgeLifetime(c.name, s, at)
 }
 
 // judgeOf returns the policy that judges a name: the travelling policy has no say about itself, so
@@ -67,6 +70,9 @@ func (p *Policy) Examine(n Name, signature []byte, at time.Time) (Preview, error
 		return Preview{}, err
 	}
 	if err := q.judge(n, signer, s, at); err != nil {
+		return Preview{}, err
+	}
+	if err := judgeLifetime(n, s, at); err != nil {
 		return Preview{}, err
 	}
 	return Preview{Signer: signer, Version: s.version, Deleted: s.deleted}, nil
@@ -182,11 +188,16 @@ func (p *Policy) judge(n Name, signer Key, s *signature, at time.Time) error {
 	if err := p.judgeNetwork(n, s.network); err != nil {
 		return err
 	}
+	return p.judgeVersion(n, s.version, at)
+}
+
+// judgeLifetime compares the signed lifetime with the clock. It comes last, as it leaves a record.
+func judgeLifetime(n Name, s *signature, at time.Time) error {
 	if end, ok := s.expires(); ok && !at.Before(end) {
 		return refuse(ErrExpired, "%s: the signed lifetime ended at %s", n, end.Format(time.RFC3339)).
 			hinting("sign it again")
 	}
-	return p.judgeVersion(n, s.version, at)
+	return nil
 }
 
 // judgeVersion compares the version with the name's bounds and with the clock.
