@@ -168,7 +168,7 @@ func TestListing(t *testing.T) {
 	if got := n.Must("ls $M/many | sort -u | wc -l; ls -l $M/many | grep -c ^-r--r--r--"); strings.Join(strings.Fields(got), " ") != "2000 2000" {
 		t.Errorf("got %s", got)
 	}
-	if got := n.Must("cd $M && find . -type d | sort; ls -A; ls .dmfs; cat .dmfs/status.json"); got != ".\n./many\n./sub\n./sub/deep\nmany\nsub\ntop\ntop.sig\nstatus.json\n{}\n" {
+	if got := n.Must("cd $M && find . -type d | sort; ls -A; ls .dmfs; cat .dmfs/status.json"); got != ".\n./many\n./sub\n./sub/deep\nmany\nsub\ntop\ntop.sig\nhistory\nstatus.json\n{}\n" {
 		t.Errorf("got %s", got)
 	}
 }

@@ -27,6 +27,13 @@
 // arrives. NAME.sig changes together with NAME and has no event of its own:
 // watch NAME.
 //
+// # History
+//
+// The versions of a name that the index keeps are files too, read-only, below
+// .dmfs/history: NAME is a directory there, and a version is called by its signed time
+// in UTC, as 2026-11-23T12:00:00.5Z, with its signature beside it. The held version and
+// those of deleted names are among them. Nobody is told when one comes or goes.
+//
 // # Drafts
 //
 // The kernel decides by owner and mode who may write (default_permissions).

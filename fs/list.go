@@ -30,11 +30,7 @@ func (l plus) add(e fuse.DirEntry, node uint64) bool {
 	if node == 0 {
 		return true
 	}
-	keep := forever
-	if k, _, ok := split(node); !ok || k == signatureKind {
-		keep = 0
-	}
-	if l.fs.entry(node, keep, out) != nil {
+	if l.fs.entry(node, keepName(node), out) != nil {
 		*out = fuse.EntryOut{} // superseded this instant: the kernel looks it up when it wants it
 	}
 	return true
@@ -56,6 +52,9 @@ func (f *FS) list(in *fuse.ReadIn, l lister) error {
 	}
 	if in.NodeId == pagesNode {
 		return f.listPages(at, l)
+	}
+	if reserved(in.NodeId) {
+		return f.listHistory(in.NodeId, at, l)
 	}
 	for {
 		children, ok := f.tree.list(in.NodeId, at/2, batch)

@@ -23,6 +23,9 @@ func (f *FS) lookup(h *fuse.InHeader, base string, out *fuse.EntryOut) error {
 	case h.NodeId == rootNode && base == pagesDir:
 		return f.entry(pagesNode, forever, out)
 	}
+	if dir, ok := f.historyPath(h.NodeId); ok {
+		return f.lookupHistory(dir, base, out)
+	}
 	dir, ok := f.tree.path(h.NodeId)
 	if !ok {
 		return syscall.ESTALE
@@ -31,8 +34,8 @@ func (f *FS) lookup(h *fuse.InHeader, base string, out *fuse.EntryOut) error {
 	if d, ok := f.drafts.marked(h.Pid, path); ok {
 		return f.entry(d.node, 0, out)
 	}
-	if node, keep, ok := f.visible(h.NodeId, base); ok {
-		return f.entry(node, keep, out)
+	if node, ok := f.visible(h.NodeId, base); ok {
+		return f.entry(node, keepName(node), out)
 	}
 	if d, ok := f.drafts.of(path, h.Pid); ok {
 		return f.entry(d.node, 0, out)
@@ -40,19 +43,17 @@ func (f *FS) lookup(h *fuse.InHeader, base string, out *fuse.EntryOut) error {
 	return syscall.ENOENT
 }
 
-// visible finds what everybody sees under a name, and how long the kernel may
-// keep the name. A signature's name is never kept: it changes with the content's
-// rename, of which the kernel cannot know that it concerns two names.
-func (f *FS) visible(dir uint64, base string) (node uint64, keep time.Duration, ok bool) {
+// visible finds what everybody sees under a name.
+func (f *FS) visible(dir uint64, base string) (node uint64, ok bool) {
 	if c, ok := f.tree.child(dir, base); ok {
-		return c.node(), forever, true
+		return c.node(), true
 	}
 	if stem, ok := strings.CutSuffix(base, signatureSuffix); ok {
 		if c, ok := f.tree.child(dir, stem); ok && !c.isDir() {
-			return nodeID(signatureKind, c.entry.Seq), 0, true
+			return nodeID(signatureKind, c.entry.Seq), true
 		}
 	}
-	return 0, 0, false
+	return 0, false
 }
 
 func (c child) node() uint64 {
@@ -94,6 +95,8 @@ func (f *FS) attr(node uint64, a *fuse.Attr) (time.Duration, error) {
 	switch kind {
 	case dirKind:
 		return f.dirAttr(node, a)
+	case historyKind:
+		return 0, f.historyAttr(node, a)
 	case draftKind:
 		return 0, f.draftAttr(node, a)
 	}
@@ -107,6 +110,9 @@ func (f *FS) attr(node uint64, a *fuse.Attr) (time.Duration, error) {
 	}
 	setSize(a, uint64(sizeOf(kind, v)))
 	setTime(a, v.Version.Time())
+	if reserved(node) {
+		return 0, nil
+	}
 	return forever, nil
 }
 
@@ -121,7 +127,7 @@ func (f *FS) linked(inode uint64, n trust.Name) bool {
 }
 
 func sizeOf(k kind, v index.Stored) int64 {
-	if k == signatureKind {
+	if k.isSignature() {
 		return int64(len(v.Signature))
 	}
 	return v.Size
@@ -147,6 +153,8 @@ func (f *FS) fixedAttr(node uint64, a *fuse.Attr) (time.Duration, error) {
 		a.Mode = syscall.S_IFDIR | f.dirMode
 		setTime(a, f.started)
 		return forever, nil
+	case node == historyNode:
+		return 0, f.historyAttr(node, a)
 	case f.page(node) != nil:
 		a.Mode = syscall.S_IFREG | 0o444&f.dirMode
 		setTime(a, time.Now())

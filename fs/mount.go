@@ -70,6 +70,8 @@ type FS struct {
 	drafts   *drafts
 	keeper   *keeper
 	pages    *pages
+	paths    *paths
+	proofs   *proofs
 	staged   *staged
 	renames  *renames
 	progress *progress
@@ -128,7 +130,7 @@ func newFS(o Options, mountpoint string, ix *index.Index) *FS {
 		owner:   fuse.Owner{Uid: o.UID, Gid: o.GID},
 		dirMode: cmp.Or(o.DirMode, 0o755), fileMode: cmp.Or(o.FileMode, 0o444), readOnly: o.ReadOnly,
 		started: time.Now(), epoch: newEpoch(),
-		tree: newTree(), keeper: &keeper{index: ix}, pages: newPages(o.Pages),
+		tree: newTree(), keeper: &keeper{index: ix}, pages: newPages(o.Pages), paths: &paths{index: ix}, proofs: &proofs{},
 		staged: &staged{}, renames: newRenames(),
 		courier: newCourier(), tasks: make(chan task), followed: make(chan struct{}), ended: make(chan struct{}),
 	}

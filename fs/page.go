@@ -49,6 +49,9 @@ func (f *FS) page(node uint64) *page {
 }
 
 func (f *FS) lookupHidden(h *fuse.InHeader, base string, out *fuse.EntryOut) error {
+	if base == historyDir {
+		return f.entry(historyNode, 0, out)
+	}
 	for i, p := range f.pages.all {
 		if p.name == base {
 			return f.entry(firstPage+uint64(i), forever, out)
@@ -61,6 +64,9 @@ func (f *FS) lookupHidden(h *fuse.InHeader, base string, out *fuse.EntryOut) err
 }
 
 func (f *FS) listPages(at uint64, l lister) error {
+	if at < historyNode && !l.add(fuse.DirEntry{Name: historyDir, Mode: syscall.S_IFDIR, Ino: historyNode, Off: historyNode}, historyNode) {
+		return nil
+	}
 	for i, p := range f.pages.all {
 		node := firstPage + uint64(i)
 		if at < node && !l.add(fuse.DirEntry{Name: p.name, Mode: syscall.S_IFREG, Ino: node, Off: node}, node) {

@@ -26,8 +26,10 @@ func (f *FS) open(in *fuse.OpenIn, out *fuse.OpenOut) error {
 		return f.openPage(in, out)
 	case kind == draftKind:
 		return f.openDraft(in, out)
-	case kind == dirKind:
+	case kind == dirKind || kind == historyKind:
 		return syscall.EISDIR
+	case reserved(in.NodeId) && writes(in.Flags):
+		return syscall.EACCES
 	case writes(in.Flags):
 		return f.redirect(in.Pid, in.Uid, in.NodeId, in.Flags&syscall.O_TRUNC != 0)
 	}
@@ -52,7 +54,7 @@ func (f *FS) read(in *fuse.ReadIn, buf []byte) (int, error) {
 	if !ok {
 		return 0, syscall.ESTALE
 	}
-	if kind == signatureKind {
+	if kind.isSignature() {
 		return copyAt(buf, v.Signature, in.Offset), nil
 	}
 	n, err := f.index.ReadAt(v.Digest, buf, int64(in.Offset))

@@ -16,6 +16,9 @@ func (f *FS) rename(in *fuse.RenameIn, from, to string) error {
 	if in.NodeId == pagesNode {
 		return f.renameStaged(in, from, to)
 	}
+	if reserved(in.NodeId) {
+		return ErrUnsigned
+	}
 	if in.Flags&^unix.RENAME_NOREPLACE != 0 {
 		return syscall.EINVAL
 	}
@@ -27,7 +30,7 @@ func (f *FS) rename(in *fuse.RenameIn, from, to string) error {
 	if err != nil {
 		return err
 	}
-	if _, _, visible := f.visible(in.NodeId, from); visible {
+	if _, visible := f.visible(in.NodeId, from); visible {
 		return ErrUnsigned
 	}
 	d, ok := f.drafts.of(joinPath(dir, from), in.Pid)
@@ -86,7 +89,7 @@ func (f *FS) unlink(h *fuse.InHeader, base string) error {
 	if seq, ok := f.staged.take(path, h.Pid); ok {
 		return f.unlinkStaged(path, seq)
 	}
-	if _, _, visible := f.visible(h.NodeId, base); visible {
+	if _, visible := f.visible(h.NodeId, base); visible {
 		return ErrUnsigned
 	}
 	d, ok := f.drafts.of(path, h.Pid)

@@ -153,7 +153,7 @@ func (f *FS) pinOpen() {
 		}
 	}
 	for node := range found {
-		if kind, number, ok := split(node); ok && (kind == contentKind || kind == signatureKind) {
+		if kind, number, ok := split(node); ok && kind.isFile() {
 			f.index.Pin(number)
 		}
 	}

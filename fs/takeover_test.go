@@ -27,7 +27,7 @@ import (
 func serveLoop(dir, mountpoint string) error {
 	var tb quiet
 	signer := trusttest.Signer(1)
-	ix, err := index.Open(filepath.Join(dir, "index.db"), trusttest.Policy(&tb, signer, "f", "g"))
+	ix, err := index.Open(filepath.Join(dir, "index.db"), trusttest.Policy(&tb, signer, "f", "g", "h"))
 	if err != nil {
 		return err
 	}
@@ -133,17 +133,22 @@ func TestTakeOver(t *testing.T) {
 		return string(out)
 	}
 	apply("f", 1)
+	apply("h", 1)
 	shell("until test -e f; do :; done")
 	events := watch(t, mnt)
 	reader := exec.Command("sh", "-ec", "exec 3<f; while ! test -e "+dir+"/stop; do cat f >/dev/null; stat -c %s f.sig >/dev/null; ls >/dev/null; done; cat <&3")
 	reader.Dir = mnt
 	readerOut := &strings.Builder{}
 	reader.Stdout, reader.Stderr = readerOut, readerOut
+	historian := exec.Command("sh", "-ec", "exec 3<1970-01-01T00:00:00.000000001Z; while ! test -e "+dir+"/stop; do cat *Z* >/dev/null || ls ../h >/dev/null; done 2>&1; cat <&3")
+	historian.Dir = filepath.Join(mnt, ".dmfs/history/h")
+	historianOut := &strings.Builder{}
+	historian.Stdout, historian.Stderr = historianOut, historianOut
 	writer := exec.Command("sh", "-c", "exec 3>g; echo open; read x; echo late >&3")
 	writer.Dir = mnt
 	writerIn, _ := writer.StdinPipe()
 	writerOut, _ := writer.StdoutPipe()
-	if err := errors.Join(reader.Start(), writer.Start()); err != nil {
+	if err := errors.Join(reader.Start(), historian.Start(), writer.Start()); err != nil {
 		t.Fatal(err)
 	}
 	if line, err := bufio.NewReader(writerOut).ReadString('\n'); err != nil {
@@ -154,6 +159,7 @@ func TestTakeOver(t *testing.T) {
 			t.Fatal(err)
 		}
 		hear("ready ")
+		apply("h", 2+i)
 		apply("f", 2+i)
 		for {
 			if e := next(t, events); e == "MOVED_TO f" {
@@ -173,6 +179,9 @@ func TestTakeOver(t *testing.T) {
 	}
 	if err := reader.Wait(); err != nil || readerOut.String() != "f-1" {
 		t.Errorf("reader: %v: %s", err, readerOut)
+	}
+	if err := historian.Wait(); err != nil || !strings.HasSuffix(historianOut.String(), "h-1") || strings.Contains(historianOut.String(), "Stale") {
+		t.Errorf("historian: %v: %s", err, historianOut)
 	}
 	if err := errors.Join(stdin.Close(), server.Wait()); err != nil {
 		t.Errorf("server: %v", err)

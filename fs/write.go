@@ -32,7 +32,7 @@ func (f *FS) create(in *fuse.CreateIn, base string, out *fuse.CreateOut) error {
 func (f *FS) writable(h *fuse.InHeader, base string) (string, error) {
 	dir, ok := f.tree.path(h.NodeId)
 	switch {
-	case h.NodeId == pagesNode:
+	case reserved(h.NodeId):
 		return "", ErrUnsigned
 	case !ok:
 		return "", syscall.ESTALE
@@ -176,12 +176,12 @@ func (f *FS) reserve(d *draft, size uint64) error {
 // shown is the signer's business.
 func (f *FS) setAttr(in *fuse.SetAttrIn, out *fuse.AttrOut) error {
 	caller := in.Caller // in.Uid is the owner that is asked for, not who asks
-	kind, _, ok := split(in.NodeId)
+	kind, _, _ := split(in.NodeId)
 	size, resize := in.GetSize()
 	switch {
 	case !resize:
 		return f.getAttr(in.NodeId, out)
-	case !ok || kind == dirKind:
+	case reserved(in.NodeId) || kind == dirKind || in.NodeId == rootNode:
 		return syscall.EPERM
 	case kind != draftKind:
 		return f.redirect(caller.Pid, caller.Uid, in.NodeId, size == 0)
