@@ -149,7 +149,8 @@ func (f *FS) accept(c trust.Claim, signature half, content ...half) (uint64, err
 }
 
 func (f *FS) propose(c trust.Claim) (uint64, error) {
-	record, err := f.index.Policy().Verify(c, time.Now())
+	policy := f.index.Policy()
+	record, err := policy.Verify(f.certified(policy, c), time.Now())
 	if err != nil {
 		return 0, err
 	}
@@ -158,6 +159,17 @@ func (f *FS) propose(c trust.Claim) (uint64, error) {
 		return 0, err
 	}
 	return outcomes[0].Seq, outcomes[0].Err
+}
+
+// certified gives a claim in a namespace the certificate that the index knows of
+// the member, who then need not carry it behind each signature.
+func (f *FS) certified(p *trust.Policy, c trust.Claim) trust.Claim {
+	if _, member, ok := p.Namespace(c.Name()); ok {
+		if chain, known := f.index.Certificate(member); known {
+			return c.WithCertificate(chain)
+		}
+	}
+	return c
 }
 
 // hopeless reports whether nothing with that path can become a record, as the

@@ -46,9 +46,15 @@ func TestDirectoriesComeAndGo(t *testing.T) {
 
 func setPolicy(t *testing.T, n *fstest.Node, names ...string) {
 	t.Helper()
+	putInForce(t, n, trusttest.Policy(t, n.Signer, names...))
+}
+
+// putInForce puts a policy in force and waits until the mount shows it.
+func putInForce(t *testing.T, n *fstest.Node, p *trust.Policy) {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
-	if err := errors.Join(n.Index.SetPolicy(trusttest.Policy(t, n.Signer, names...)), n.Refresh(ctx)); err != nil {
+	if err := errors.Join(n.Index.SetPolicy(p), n.Refresh(ctx)); err != nil {
 		t.Fatal(err)
 	}
 }
