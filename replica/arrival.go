@@ -113,6 +113,12 @@ func (r *Replica) fetchBody(a arrival) {
 	}
 	if err != nil {
 		r.log.Debug("content not fetched", "name", a.rec.Name(), "peer", a.from, "err", err)
+	}
+	switch {
+	case err == nil:
+	case errors.Is(err, errNotUnderstood):
+		r.noteRefusal(a.from, a.rec.Name().String(), err)
+	default:
 		r.fetchLater(a)
 	}
 }

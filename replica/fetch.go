@@ -69,7 +69,7 @@ func (f *flights) land(d trust.Digest) {
 // from another one. When somebody else's fetch of it fails, the caller tries for itself.
 func (r *Replica) fetch(ctx context.Context, rec trust.Record, from peer.ID) (trust.Record, error) {
 	if content, err := r.ix.Content(rec.Digest()); err == nil {
-		return rec.WithContent(content)
+		return complete(rec, content)
 	}
 	for {
 		flight, mine := r.fetches.board(rec.Digest())
@@ -85,7 +85,7 @@ func (r *Replica) fetch(ctx context.Context, rec trust.Record, from peer.ID) (tr
 			return trust.Record{}, ctx.Err()
 		}
 		if flight.content != nil {
-			return rec.WithContent(flight.content)
+			return complete(rec, flight.content)
 		}
 	}
 }
@@ -102,6 +102,9 @@ func (r *Replica) fetchAny(ctx context.Context, rec trust.Record, from peer.ID) 
 		whole, err := r.fetchFrom(ctx, rec, m, within)
 		if err == nil {
 			return whole, nil
+		}
+		if errors.Is(err, errNotUnderstood) {
+			return trust.Record{}, err // no other peer has it in other words
 		}
 		r.log.Debug("no content from this peer", "name", rec.Name(), "peer", m.id, "err", err)
 		if i == 0 {
@@ -137,7 +140,16 @@ func (r *Replica) fetchFrom(ctx context.Context, rec trust.Record, m *member, wi
 	if err != nil {
 		return trust.Record{}, err
 	}
-	return rec.WithContent(content)
+	return complete(rec, content)
+}
+
+// complete returns the record with a content that came alone.
+func complete(rec trust.Record, content []byte) (trust.Record, error) {
+	whole, err := rec.WithContent(content)
+	if err != nil && unreadable(err) {
+		err = notUnderstood(err)
+	}
+	return whole, err
 }
 
 func (r *Replica) download(ctx context.Context, id peer.ID, d trust.Digest, within time.Duration) (content []byte, err error) {

@@ -106,6 +106,9 @@ func (r *Replica) judgeHead(from peer.ID, head wire.Head) pubsub.ValidationResul
 	switch {
 	case err != nil && innocent(err):
 		r.noteRefusal(from, head.Name, err)
+		if m, at := r.members.get(from), r.comesAt(head.Version, err); m != nil && !at.IsZero() {
+			r.await(m, at)
+		}
 		return pubsub.ValidationIgnore
 	case err != nil:
 		r.noteRefusal(from, head.Name, err)

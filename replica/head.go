@@ -3,12 +3,14 @@ package replica
 import (
 	"errors"
 	"fmt"
-	"time"
 
 	"dmfs/index"
 	"dmfs/replica/internal/wire"
 	"dmfs/trust"
 )
+
+// errNotUnderstood: a travelling policy is genuine, and this program cannot read it.
+var errNotUnderstood = errors.New("not understood")
 
 // gossipInline is the longest content that travels in gossip; sync inlines up to wire.MaxInline.
 const gossipInline = 8 << 10
@@ -47,15 +49,34 @@ func (r *Replica) prove(h wire.Head) (trust.Record, error) {
 		claim = trust.NewClaim(name, h.Signature, h.Content)
 	}
 	policy := r.ix.Policy()
-	rec, err := policy.Verify(r.certified(policy, claim), time.Now())
+	rec, err := policy.Verify(r.certified(policy, claim), r.now())
 	if err != nil {
-		return trust.Record{}, err
+		return trust.Record{}, r.excuse(policy, claim, h, err)
 	}
 	if int64(rec.Version()) != h.Version || rec.Digest() != h.Digest {
 		return trust.Record{}, fmt.Errorf("%w: head contradicts its signature", wire.ErrMalformed)
 	}
 	return rec, nil
 }
+
+// excuse tells a travelling policy that this program does not understand, though its signers made it,
+// from what a peer made up: programs roll out at different times.
+func (r *Replica) excuse(policy *trust.Policy, c trust.Claim, h wire.Head, err error) error {
+	if h.Name != trust.PolicyName || h.Content == nil || !unreadable(err) {
+		return err
+	}
+	if _, fault := policy.Verify(trust.NewHead(c.Name(), h.Signature, trust.DigestOf(h.Content)), r.now()); fault != nil {
+		return fault
+	}
+	return notUnderstood(err)
+}
+
+// unreadable reports whether err may be about the content of a travelling policy.
+func unreadable(err error) bool {
+	return errors.Is(err, trust.ErrMalformed) || errors.Is(err, trust.ErrTooLarge)
+}
+
+func notUnderstood(err error) error { return fmt.Errorf("%w: %w", errNotUnderstood, err) }
 
 // certified adds to a claim in a namespace the certificate that we know of its signer: the one that
 // travels with it may have been renewed since.
@@ -70,10 +91,10 @@ func (r *Replica) certified(policy *trust.Policy, c trust.Claim) trust.Claim {
 	return c
 }
 
-// innocent reports whether an honest peer may have sent what was refused with err, because policies and
-// clocks differ.
+// innocent reports whether an honest peer may have sent what was refused with err, because policies,
+// programs and clocks differ.
 func innocent(err error) bool {
-	for _, e := range []error{trust.ErrNotAllowed, trust.ErrUnknownKey, trust.ErrExpired, trust.ErrRevoked, trust.ErrFuture} {
+	for _, e := range []error{errNotUnderstood, trust.ErrNotAllowed, trust.ErrUnknownKey, trust.ErrExpired, trust.ErrRevoked, trust.ErrFuture} {
 		if errors.Is(err, e) {
 			return true
 		}

@@ -1,12 +1,14 @@
 package replica_test
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"strings"
 	"testing"
 	"time"
 
+	"dmfs/index"
 	"dmfs/replica"
 	"dmfs/replica/replicatest"
 	"dmfs/trust/trusttest"
@@ -71,5 +73,48 @@ func TestClocksMayBeWrong(t *testing.T) {
 		if at.Before(shown.NotBefore) || at.After(shown.NotAfter) {
 			t.Errorf("not valid in %d: %v to %v", year, shown.NotBefore, shown.NotAfter)
 		}
+	}
+}
+
+func TestStartRefusesBadAddresses(t *testing.T) {
+	t.Parallel()
+	p := trusttest.Policy(t, signer, "a")
+	busy := replicatest.New(t, 1, p, replica.Start)
+	busy.Start(t)
+	self := replica.PeerID(trusttest.Signer(1002).Public().Key)
+	for _, c := range []struct{ listen, bootstrap string }{
+		{listen: busy.Config.Listen[0]},
+		{listen: busy.Config.Listen[1]},
+		{listen: "/ip4/127.0.0.1"},
+		{listen: "localhost:7946"},
+		{bootstrap: "/ip4/127.0.0.1/tcp/7946"},
+		{bootstrap: "/p2p/" + self},
+	} {
+		n := replicatest.New(t, 2, p, replica.Start)
+		n.Config.Listen, n.Config.Bootstrap = append(n.Config.Listen, c.listen), []string{c.bootstrap}
+		if c.listen == "" {
+			n.Config.Listen = n.Config.Listen[:2]
+		} else {
+			n.Config.Bootstrap = nil
+		}
+		r, err := replica.Start(context.Background(), n.Config, n.Index)
+		if err == nil {
+			r.Close()
+			t.Errorf("%+v: no error", c)
+		} else if !contains(err.Error(), c.listen+c.bootstrap) {
+			t.Errorf("%+v: the error does not name it: %v", c, err)
+		}
+	}
+}
+
+func TestOwnAddressIsSkipped(t *testing.T) {
+	t.Parallel()
+	n := replicatest.New(t, 1, trusttest.Policy(t, signer, "a"), func(ctx context.Context, cfg replica.Config, ix *index.Index) (*replica.Replica, error) {
+		cfg.Bootstrap = []string{"/ip4/127.0.0.1/tcp/1/p2p/" + replica.PeerID(trusttest.Signer(1001).Public().Key)}
+		return replica.Start(ctx, cfg, ix)
+	})
+	n.Start(t)
+	if peers := n.Replica.Peers(); len(peers) != 0 {
+		t.Errorf("peers: %+v", peers)
 	}
 }

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"dmfs/replica/internal/wire"
-	"dmfs/trust"
 
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -16,10 +15,8 @@ import (
 )
 
 const (
-	maxAddrs   = 16               // remembered of what a peer says of itself
-	maxHeard   = 64               // connections remembered to be alive
-	maxRefused = 4096             // items remembered as not to be had from a peer
-	refusedFor = 10 * time.Minute // how long: clocks are set and policies rolled out meanwhile
+	maxAddrs = 16 // remembered of what a peer says of itself
+	maxHeard = 64 // connections remembered to be alive
 )
 
 // member is a peer that speaks our protocols, or one that the configuration names.
@@ -46,20 +43,8 @@ type member struct {
 	lastSync time.Time
 	settled  settlement
 	refused  map[wire.Item]declined
+	wakeAt   time.Time            // when something refused is to be asked for again; zero: never
 	heard    map[string]time.Time // last sign of life by connection
-}
-
-// settlement remembers that a pull could take nothing although the summaries differ.
-type settlement struct {
-	policy       *trust.Policy
-	mine, theirs [32]byte
-	at           time.Time
-}
-
-// declined is when, and under which policy, an item was found not to be had.
-type declined struct {
-	at     time.Time
-	policy *trust.Policy
 }
 
 // notify leaves one note in a channel that holds one.
@@ -115,7 +100,7 @@ func (m *member) finish() bool {
 		return false
 	}
 	m.end()
-	m.session, m.since, m.inSync, m.settled = nil, time.Now(), false, settlement{}
+	m.session, m.since, m.inSync, m.settled, m.wakeAt = nil, time.Now(), false, settlement{}, time.Time{}
 	clear(m.refused)
 	clear(m.heard)
 	return true
@@ -145,52 +130,11 @@ func (m *member) addresses() []ma.Multiaddr {
 	return append(append([]ma.Multiaddr{}, m.dialed...), m.addrs...)
 }
 
-// settledWith returns the peer's root from which nothing could be taken, if our side is still as it was.
-func (m *member) settledWith(s summary) [32]byte {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.settled.policy != s.policy() || m.settled.mine != s.root().Root || time.Since(m.settled.at) > refusedFor {
-		return [32]byte{}
-	}
-	return m.settled.theirs
-}
-
-func (m *member) settle(s summary, theirs [32]byte) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.settled = settlement{s.policy(), s.root().Root, theirs, time.Now()}
-}
-
 // compared notes the result of comparing summaries.
 func (m *member) compared(inSync bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.inSync, m.lastSync = inSync, time.Now()
-}
-
-// refuse remembers that the peer does not have the item for us under this policy.
-func (m *member) refuse(it wire.Item, under *trust.Policy) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if len(m.refused) >= maxRefused {
-		clear(m.refused)
-	}
-	m.refused[it] = declined{time.Now(), under}
-}
-
-func (m *member) refuses(it wire.Item, under *trust.Policy) bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	d, ok := m.refused[it]
-	return ok && d.policy == under && time.Since(d.at) < refusedFor
-}
-
-// reconsider forgets what was not to be had.
-func (m *member) reconsider() {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.settled = settlement{}
-	clear(m.refused)
 }
 
 func (m *member) hear(conn string) {

@@ -33,6 +33,8 @@ type Config struct {
 	// nobody is asked for one. Zero is a network too, "local", that everybody may join.
 	Network     trust.Key
 	Certificate func() trust.Chain
+
+	now func() time.Time // judges what peers send; nil is time.Now
 }
 
 // Replica is a running node of the network. All methods may be called at any time, also after Close.
@@ -45,6 +47,8 @@ type Replica struct {
 	members   *roster
 	admission *admission    // nil without a network or a certificate
 	review    chan struct{} // the members are to be reviewed
+	awaited   chan struct{} // something is to be asked for sooner than what was known
+	now       func() time.Time
 	topic     *pubsub.Topic
 	fetches   flights
 	inbox     chan arrival // proved, with content, to be applied
@@ -103,6 +107,9 @@ func start(ctx context.Context, cfg Config, ix *index.Index, extra ...libp2p.Opt
 	if err != nil {
 		return nil, err
 	}
+	if cfg.now == nil {
+		cfg.now = time.Now
+	}
 	ctx, stop := context.WithCancel(ctx)
 	a, err := newAdmission(ctx, cfg, ix)
 	if err != nil {
@@ -128,6 +135,8 @@ func assemble(ctx context.Context, stop func(), cfg Config, ix *index.Index, a *
 		host:      h,
 		admission: a,
 		review:    make(chan struct{}, 1),
+		awaited:   make(chan struct{}, 1),
+		now:       cfg.now,
 		names:     namesOf(cfg.Network),
 		summaries: newSummaries(ix),
 		inbox:     make(chan arrival, inboxSize),
@@ -158,6 +167,7 @@ func (r *Replica) run(cfg Config, bootstrap []peer.AddrInfo) error {
 		r.host.SetStreamHandler(r.names.member, r.serve(newLimiter[peer.ID](1, 64), r.serveMember))
 	}
 	r.spawn(r.watchMembers)
+	r.spawn(r.askAgain)
 	if err := r.supervise(bootstrap); err != nil {
 		return err
 	}
