@@ -11,7 +11,8 @@ import (
 const (
 	stateValid    = "valid"    // shown
 	stateDeleted  = "deleted"  // by a signed deletion
-	stateWithheld = "withheld" // the lifetime is over, or the configuration does not admit it any more
+	stateExpired  = "expired"  // its lifetime is over
+	stateWithheld = "withheld" // the policy does not admit it any more, or a certificate is over
 )
 
 // fileList is .dmfs/files.json in a mount. Fields are only ever added.
@@ -31,7 +32,7 @@ type listed struct {
 	Origin   string     `json:"origin"`            // who brought it here: "mount" or a peer id
 	Since    *time.Time `json:"since"`             // when it came here, by this node's clock
 	Seq      uint64     `json:"seq"`               // of the change
-	State    string     `json:"state"`             // valid, deleted or withheld
+	State    string     `json:"state"`             // valid, deleted, expired or withheld
 }
 
 // peerList is .dmfs/peers.json in a mount. Fields are only ever added.
@@ -75,6 +76,8 @@ func inspect(e index.Entry) listed {
 		l.Expires = moment(at)
 	}
 	switch {
+	case e.Expired:
+		l.State = stateExpired
 	case e.Record.Deleted():
 		l.State = stateDeleted
 	case e.Shown:
