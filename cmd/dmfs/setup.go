@@ -151,7 +151,7 @@ func (s *setup) render() error {
 func (s *setup) write() error {
 	for _, f := range s.files {
 		if _, err := os.Lstat(f.path); err == nil {
-			return fail(exitExists, "this machine may be set up already; else move the file away", "%s exists; nothing was written", f.path)
+			return fail(exitExists, "this machine may be set up already: dmfs doctor; else move the file away", "%s exists; nothing was written", f.path)
 		}
 	}
 	if err := errors.Join(os.MkdirAll(filepath.Dir(s.Config), 0o755), os.MkdirAll(s.StateDir, 0o700)); err != nil {
