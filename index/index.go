@@ -77,15 +77,17 @@ type limits struct {
 // An Option of Open.
 type Option func(*Index)
 
-// Open opens the index at path, or makes one there with mode 0600 in a directory that exists. Every
-// record is proved again; what p does not admit is withheld, which is a change when it was not
-// before. Errors: ErrInUse after a second, ErrFormat, ErrCorrupt, those of the file system.
-func Open(path string, p *trust.Policy, options ...Option) (*Index, error) {
+// Open opens the index at path, or makes one there with mode 0600 in a directory that exists. In force
+// is the local policy; when it admits the policy.toml that the file holds, amended by that. Every
+// record is proved again; what is not admitted is withheld, which is a change when it was not before.
+// A policy.toml that makes no sense here is no error: the local policy holds alone. Errors: ErrInUse
+// after a second, ErrFormat, ErrCorrupt, those of the file system.
+func Open(path string, local *trust.Policy, options ...Option) (*Index, error) {
 	db, err := openFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("open index %s: %w", path, err)
 	}
-	ix, err := load(db, p, options)
+	ix, err := load(db, local, options)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open index %s: %w", path, err), db.Close())
 	}
@@ -94,7 +96,7 @@ func Open(path string, p *trust.Policy, options ...Option) (*Index, error) {
 }
 
 // load builds the table in memory.
-func load(db *bbolt.DB, p *trust.Policy, options []Option) (*Index, error) {
+func load(db *bbolt.DB, local *trust.Policy, options []Option) (*Index, error) {
 	ix := &Index{
 		db: db, jobs: make(chan *job), policies: make(chan *policyJob), learns: make(chan *learnJob),
 		sweep: make(chan struct{}, 1), quit: make(chan struct{}), stopped: make(chan struct{}),
@@ -106,9 +108,11 @@ func load(db *bbolt.DB, p *trust.Policy, options []Option) (*Index, error) {
 		set(ix)
 	}
 	var t *table
+	var p *trust.Policy
 	err := db.View(func(tx *bbolt.Tx) (err error) {
 		if t, err = readTable(tx); err == nil {
 			ix.readDelivered(tx)
+			p = ix.amended(local, t, tx)
 		}
 		return err
 	})
