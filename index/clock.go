@@ -7,11 +7,9 @@ func Clock(now func() time.Time) Option {
 	return func(ix *Index) { ix.now = now }
 }
 
-// skew is by how much clocks may differ without a word.
-const skew = 30 * time.Second
-
-// ClockBehind reports whether this clock is absurd: more than 30 s before the newest version that is
-// held and admitted, and how long before. Then this clock is wrong, or the signer's was.
+// ClockBehind reports whether this clock is absurd: before the newest version that is held and
+// admitted, by more than the policy's clock skew, and how long before. Then this clock is wrong, or the
+// signer's was.
 func (ix *Index) ClockBehind() (by time.Duration, behind bool) {
 	ix.mu.RLock()
 	defer ix.mu.RUnlock()
@@ -21,5 +19,5 @@ func (ix *Index) ClockBehind() (by time.Duration, behind bool) {
 			by = max(by, f.Record.Version().Time().Sub(now))
 		}
 	}
-	return by, by > skew
+	return by, by > ix.policy.ClockSkew()
 }

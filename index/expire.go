@@ -62,22 +62,39 @@ func lapsed(r trust.Record, now time.Time) bool {
 // certificate being over; zero for never.
 func end(r trust.Record) time.Time {
 	at, _ := r.Expires()
-	if m, ok := r.Member(); ok && (at.IsZero() || m.NotAfter.Before(at)) {
-		at = m.NotAfter
+	m, _ := r.Member()
+	return earlier(at, m.NotAfter)
+}
+
+// earlier returns the earlier one of two moments; zero is never.
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
 	}
-	return at
+	return a
 }
 
 // end returns when the name is to be judged again; zero for never.
-func (f *file) end(now time.Time) time.Time {
-	if at := f.held.version.Time(); f.standing.IsZero() && at.After(now) {
-		return at // the policy may not admit it because it is of the future
-	}
-	if m, ok := f.Record.Member(); ok && f.Expired {
-		return m.NotAfter
-	}
+func (f *file) end(p *trust.Policy, now time.Time) time.Time {
+	at := end(f.Record)
 	if f.Expired {
-		return time.Time{}
+		m, _ := f.Record.Member()
+		at = m.NotAfter
 	}
-	return end(f.Record)
+	return earlier(at, f.begin(p, now))
+}
+
+// begin returns when the first of the versions that would win, but are too far ahead of the clock, is
+// so no longer; zero for never.
+func (f *file) begin(p *trust.Policy, now time.Time) (at time.Time) {
+	if p.MaxFuture() == 0 {
+		return at
+	}
+	for _, c := range f.changes() {
+		from := c.version.Time().Add(-p.MaxFuture())
+		if c.version > f.standing.Version() && from.After(now) {
+			at = earlier(at, from)
+		}
+	}
+	return at
 }

@@ -115,38 +115,6 @@ func TestLifetimeEndedWhileNobodyLooked(t *testing.T) {
 	})
 }
 
-// A clock that went back hides nothing that was accepted, and is noticed.
-func TestClockBehind(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p := policy(t, may{"f": {alice}})
-		path := filepath.Join(t.TempDir(), "index")
-		var clock wall
-		ix := indextest.OpenAt(t, path, p, index.Clock(clock.now))
-		behind := func(want time.Duration, absurd bool) {
-			t.Helper()
-			if by, is := ix.ClockBehind(); by != want || is != absurd {
-				t.Errorf("behind by %v, %v; want %v, %v", by, is, want, absurd)
-			}
-		}
-		behind(0, false)
-		apply(t, ix, mortal(t, p, "f", "one", now(), time.Hour))
-		behind(0, false)
-		clock.set(time.Now().Add(-30 * time.Second))
-		behind(30*time.Second, false)
-		clock.set(time.Unix(60, 0))
-		ix = restarted(t, ix, path, p, index.Clock(clock.now))
-		shows(t, ix, "f", "one")
-		if get(t, ix, "f").Seq != 16 {
-			t.Error("that was a change")
-		}
-		behind(time.Since(time.Unix(60, 0)), true)
-		clock.set(time.Now().Add(2 * time.Hour)) // put right, after a while
-		pass(time.Minute)
-		hidden(t, ix, "f")
-		behind(0, false)
-	})
-}
-
 // A deletion wins for ever: against a node that was away for a year and against an old copy of the file.
 func TestTombstoneForEver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

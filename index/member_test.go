@@ -273,22 +273,6 @@ func TestCertificateAndAbsurdClocks(t *testing.T) {
 	})
 }
 
-func TestFutureIsWithheldUntilItsTime(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p := union(t, nil)
-		strict := union(t, func(r *trust.Rules) { r.MaxFuture = time.Minute })
-		ix := indextest.Open(t, p)
-		st := saying(t, "f", now()+trust.Version(time.Hour))
-		apply(t, ix, published(t, p, alice, trust.Chain{}, st, "early"))
-		if err := ix.SetPolicy(strict); err != nil {
-			t.Fatal(err)
-		}
-		hidden(t, ix, "f")
-		pass(time.Hour)
-		shows(t, ix, "f", "early")
-	})
-}
-
 func TestQuota(t *testing.T) {
 	p := union(t, nil)
 	path := filepath.Join(t.TempDir(), "index")

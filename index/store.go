@@ -97,7 +97,7 @@ func (b *batch) install() {
 	ix.last = b.last
 	maps.Copy(ix.ids, b.ids)
 	for n, f := range b.files {
-		ix.ends.set(n, f.end(b.now))
+		ix.ends.set(n, f.end(b.policy, b.now))
 	}
 	if b.ledger.base == nil {
 		ix.ledger = b.ledger

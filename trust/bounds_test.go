@@ -62,6 +62,22 @@ func TestFutureIsTakenWhenItsTimeHasCome(t *testing.T) {
 	}
 }
 
+// TestClockRules: a policy says what its rules left open, and an amended one what its local one says.
+func TestClockRules(t *testing.T) {
+	for _, c := range []struct{ given, skew, future time.Duration }{{0, 30 * time.Second, 0}, {time.Minute, time.Minute, time.Minute}} {
+		local := namespacePolicy(t, func(r *trust.Rules) { r.ClockSkew, r.MaxFuture = c.given, c.given })
+		p, err := local.Amend(trust.Amendment{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range []*trust.Policy{local, p} {
+			if p.ClockSkew() != c.skew || p.MaxFuture() != c.future {
+				t.Errorf("given %v: skew %v, future %v", c.given, p.ClockSkew(), p.MaxFuture())
+			}
+		}
+	}
+}
+
 // TestRulesRefused has what makes no sense beside the files.
 func TestRulesRefused(t *testing.T) {
 	n := trusttest.Name(t, "a")

@@ -223,3 +223,10 @@ func (p *Policy) Dirs() []string { return slices.Clone(p.dirs) }
 
 // Network returns the network's id, zero for none.
 func (p *Policy) Network() Key { return p.network }
+
+// ClockSkew returns how far apart the clocks of two nodes may be, [Rules.ClockSkew] or 30 s.
+func (p *Policy) ClockSkew() time.Duration { return p.skew }
+
+// MaxFuture returns how far ahead of the clock a version may be, [Rules.MaxFuture]; zero is no limit.
+// One that is further ahead is admitted from its time less this on.
+func (p *Policy) MaxFuture() time.Duration { return p.rules.MaxFuture }

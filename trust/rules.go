@@ -21,7 +21,7 @@ type Rules struct {
 	RevokedCertificates []string        // serial numbers in hexadecimal
 	Bounds              map[Name]Bounds // versions that a name may have
 	MaxFuture           time.Duration   // versions further ahead of the clock wait for their time; 0: none do
-	ClockSkew           time.Duration   // how early a certificate is taken; 0: 30 s
+	ClockSkew           time.Duration   // how far apart clocks may be: how early a certificate is taken; 0: 30 s
 }
 
 // Bounds are the first and the last version that a name may have; zero: open.
