@@ -323,33 +323,6 @@ func TestContents(t *testing.T) {
 	}
 }
 
-func TestDirs(t *testing.T) {
-	first := policy(t, may{"a/b/c": {alice}, "a/d": {alice}, "e": {alice}})
-	path := filepath.Join(t.TempDir(), "index")
-	ix := indextest.OpenAt(t, path, first)
-	want := func(dirs map[string]uint64) {
-		t.Helper()
-		if got := ix.Dirs(); fmt.Sprint(got) != fmt.Sprint(dirs) {
-			t.Fatalf("directories %v, want %v", got, dirs)
-		}
-	}
-	want(map[string]uint64{"a": 16, "a/b": 17})
-	apply(t, ix, trusttest.Record(t, first, alice, "a/d", nil, 1))
-	second := policy(t, may{"f/g": {alice}})
-	if err := ix.SetPolicy(second); err != nil {
-		t.Fatal(err)
-	}
-	want(map[string]uint64{"a": 16, "f": 19}) // a of the held name a/d, which is withheld at 20
-	if err := ix.Close(); err != nil {
-		t.Fatal(err)
-	}
-	ix = indextest.OpenAt(t, path, first)
-	want(map[string]uint64{"a": 16, "a/b": 17})
-	if e := get(t, ix, "a/d"); e.Seq != 21 || e.Born != 18 {
-		t.Errorf("%+v", e)
-	}
-}
-
 func TestRefusals(t *testing.T) {
 	ix := indextest.Open(t, policy(t, may{"f": {alice}}))
 	for i := range 300 {

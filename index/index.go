@@ -197,8 +197,12 @@ func (ix *Index) Stored(seq uint64) (Stored, bool) {
 	return c.stored(), true
 }
 
+// ByName is the directory in each namespace where members are found by their names. No record is there.
+const ByName = "by-name"
+
 // Dirs returns every directory of the policy and of held names, tombstones and withheld ones
-// included, with its number, which is for ever the same and never that of a change. Shared: read only.
+// included, and ByName in every namespace of the policy, with its number, which is for ever the same
+// and never that of a change. Shared: read only.
 func (ix *Index) Dirs() map[string]uint64 {
 	ix.mu.RLock()
 	defer ix.mu.RUnlock()

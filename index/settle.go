@@ -36,6 +36,10 @@ func (b *batch) settleDirs(groups [][]*change) {
 	for _, dir := range b.policy.Dirs() {
 		b.dirs[dir] = b.id(dir)
 	}
+	for _, ns := range b.policy.Namespaces() {
+		links := ns + "/" + ByName
+		b.dirs[links] = b.id(links)
+	}
 	slices.SortFunc(groups, byName)
 	for _, g := range groups {
 		b.discover(g[0].name)

@@ -64,7 +64,8 @@ func TestNamespaceNames(t *testing.T) {
 		"sites/berlin/" + key + "/x":               "sites/berlin",
 		"telemetry":                                "",
 		"telemetry/by-name":                        "",
-		"telemetry/by-name/ann":                    "",
+		"telemetry/by-name/ann":                    "", // where package index has links
+		"telemetry/by-name/" + key:                 "",
 		"telemetry/x/" + key:                       "",
 		key:                                        "",
 		"other/" + key:                             "",
