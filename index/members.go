@@ -51,16 +51,19 @@ func (ix *Index) unknown(chains []trust.Chain) (news []trust.Chain) {
 }
 
 // Members returns whom the policy in force accepts now, as far as their certificates are known,
-// sorted by name and, of one name, the latest issued first.
-func (ix *Index) Members() (members []trust.Member) {
-	p := ix.prover()
+// sorted by name. Of those of one name the first one wins it: the latest issued, then the one with the
+// greatest key.
+func (ix *Index) Members() []trust.Member { return ix.prover().live() }
+
+// live returns the members whose certificates are not over.
+func (p prover) live() (members []trust.Member) {
 	for _, m := range p.members {
 		if p.now.Before(m.facts.NotAfter) {
 			members = append(members, m.facts)
 		}
 	}
 	slices.SortFunc(members, func(a, b trust.Member) int {
-		return cmp.Or(cmp.Compare(a.Name, b.Name), b.Issued.Compare(a.Issued), bytes.Compare(a.Key[:], b.Key[:]))
+		return cmp.Or(cmp.Compare(a.Name, b.Name), b.Issued.Compare(a.Issued), bytes.Compare(b.Key[:], a.Key[:]))
 	})
 	return members
 }

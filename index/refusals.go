@@ -1,12 +1,9 @@
 package index
 
 import (
-	"fmt"
 	"slices"
 	"sync"
 	"time"
-
-	"dmfs/trust"
 )
 
 // Refused is the last refusal of one name.
@@ -17,13 +14,6 @@ type Refused struct {
 	Hint   string // what to do next
 	Err    error
 	At     time.Time
-}
-
-// A Warning is something odd about a name that was accepted all the same.
-type Warning struct {
-	Name trust.Name
-	At   time.Time // when it was seen first
-	Text string    // a sentence for people
 }
 
 const (
@@ -63,18 +53,3 @@ func (ix *Index) Refuse(r Refused) {
 
 // Refusals returns the last refusal of each name, the newest last.
 func (ix *Index) Refusals() []Refused { return ix.refused.all() }
-
-// Warnings returns the last warning of each name since Open, for at most 256 names, the newest last.
-func (ix *Index) Warnings() []Warning { return ix.warned.all() }
-
-// compare orders a record and what is held for its name, and warns when their signer contradicts
-// itself: I4 makes all nodes agree on one of the two, but the signer may not have meant that one.
-func (b *batch) compare(r, held trust.Record) int {
-	if r.Version() == held.Version() && r.Signer() == held.Signer() && r.Digest() != held.Digest() {
-		w := Warning{Name: r.Name(), At: b.now, Text: fmt.Sprintf(
-			"%s: key %s signed two contents as of %s; sign the right one again, with a later time",
-			r.Name(), r.Signer(), r.Version().Time().Format(nanoseconds))}
-		b.ix.warned.add(w, func(o Warning) bool { return o.Name == w.Name })
-	}
-	return trust.Compare(r, held)
-}
