@@ -42,9 +42,15 @@ var policyName = func() trust.Name {
 	return name
 }()
 
-// newAmender takes an index that was opened with the local policy.
-func newAmender(ix *index.Index, local *trust.Policy, log *slog.Logger) *amender {
-	return &amender{index: ix, log: log, local: local, inForce: source{local: local}}
+// newAmender takes an index that was opened with the local policy, and so has
+// the travelling one in force already.
+func newAmender(ix *index.Index, local *trust.Policy, log *slog.Logger) (*amender, error) {
+	a := &amender{index: ix, log: log, local: local}
+	_, from, err := a.travelling()
+	if err == nil {
+		a.tell(from)
+	}
+	return a, err
 }
 
 // adopt puts another local policy in force. An error means that the old one
@@ -84,10 +90,16 @@ func (a *amender) enactLocked() (bool, error) {
 	if err := a.index.SetPolicy(p); err != nil {
 		return false, err
 	}
+	a.tell(from)
+	return true, nil
+}
+
+// tell notes and logs what the policy in force was made of.
+func (a *amender) tell(from source) {
 	a.inForce = from
+	p := a.index.Policy()
 	a.tellOverruled(p.Overruled())
 	a.log.Info("policy in force", "travelling", from.travelling != trust.Digest{}, "names", len(p.Names()), "seq", a.index.Seq())
-	return true, nil
 }
 
 // travelling returns the amendment that the index holds, as far as the local

@@ -21,7 +21,10 @@ func TestPolicyComesToRest(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer ix.Close()
-	a := newAmender(ix, local, slog.New(slog.DiscardHandler))
+	a, err := newAmender(ix, local, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
 	publishPolicy(t, ix, law, fmt.Sprintf("[files]\n\"motd\" = [ %q ]\n", law.Public().Key))
 	motd, err := trust.ParseName("motd")
 	if err != nil {

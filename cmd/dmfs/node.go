@@ -147,8 +147,7 @@ func (n *node) start(ctx context.Context, l *legacy) (err error) {
 	if n.index, err = openIndex(n.cfg); err != nil {
 		return err
 	}
-	n.policy = newAmender(n.index, n.cfg.Policy, n.log)
-	if _, err = n.policy.enact(); err != nil {
+	if n.policy, err = newAmender(n.index, n.cfg.Policy, n.log); err != nil {
 		return errors.Join(err, n.index.Close())
 	}
 	after := n.index.Seq()

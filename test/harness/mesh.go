@@ -28,8 +28,8 @@ type Options struct {
 	Network *trust.Signer
 	// Namespaces are the network's.
 	Namespaces []string
-	// More is added to the end of each node's configuration: tables of its own.
-	More string
+	// Amendable lets Signer sign policy.toml.
+	Amendable bool
 	// Transports are the protocols to listen on and to be dialled by, "tcp" and
 	// "quic"; nil is both.
 	Transports []string
@@ -137,6 +137,9 @@ func (m *Mesh) dislike(n *Node, line string) {
 func (m *Mesh) newPolicy() *trust.Policy {
 	m.t.Helper()
 	rules := trust.Rules{Network: m.networkID(), Files: map[trust.Name][]trust.PublicKey{}, Namespaces: m.options.Namespaces}
+	if m.options.Amendable {
+		rules.PolicySigners = []trust.PublicKey{m.Signer.Public()}
+	}
 	for text, keys := range m.options.Files {
 		name := trusttest.Name(m.t, text)
 		for _, key := range keys {
@@ -216,7 +219,9 @@ func (m *Mesh) configFor(n *Node) []byte {
 	for _, name := range slices.Sorted(maps.Keys(m.options.Files)) {
 		fmt.Fprintf(&b, "%q = [ %s ]\n", name, quoted(m.options.Files[name]))
 	}
-	b.WriteString(m.options.More)
+	if m.options.Amendable {
+		fmt.Fprintf(&b, "\n[policy]\nsigners = [ %q ]\n", m.Signer.Public().Key)
+	}
 	return []byte(b.String())
 }
 
