@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -215,7 +216,7 @@ func (f *FS) Refresh(ctx context.Context) error {
 // arrangeDirs makes what is missing, parents first, and removes what nobody
 // needs any more, children first.
 func (f *FS) arrangeDirs() (err error) {
-	wanted := f.index.Policy().Dirs()
+	wanted := f.standing()
 	for _, path := range wanted {
 		err = errors.Join(err, f.ensureDir(path))
 	}
@@ -223,6 +224,17 @@ func (f *FS) arrangeDirs() (err error) {
 		err = errors.Join(err, f.change(doRmdir, path, 0))
 	}
 	return err
+}
+
+// standing returns the directories that are shown whatever is in them, parents
+// first: those of the policy and of links.
+func (f *FS) standing() []string {
+	p := f.index.Policy()
+	dirs := slices.Clip(p.Dirs())
+	for _, namespace := range p.Namespaces() {
+		dirs = append(dirs, joinPath(namespace, linksDir))
+	}
+	return dirs
 }
 
 // retry repeats a call that a signal interrupted; the Go runtime sends them to

@@ -34,6 +34,12 @@
 // in UTC, as 2026-11-23T12:00:00.5Z, with its signature beside it. The held version and
 // those of deleted names are among them. Nobody is told when one comes or goes.
 //
+// # Members by name
+//
+// In each namespace NS, NS/by-name/MEMBER is a symbolic link to ../KEY, for each member of
+// whom something is shown there. Of two members of one name it is that one's whose certificate was issued
+// last. A certificate is no file: nobody is told when such a link comes or goes.
+//
 // # Drafts
 //
 // The kernel decides by owner and mode who may write (default_permissions).

@@ -31,7 +31,7 @@ func TestOver(t *testing.T) {
 		t.Errorf("over: %v %s", ok, out)
 	}
 	if held, ok := n.Index.Get(trusttest.Name(t, "f")); !ok || !held.Shown {
-		t.Errorf("it superseded all the same: %+v", held)
+		t.Errorf("it superseded all the same, as change %d", held.Seq)
 	}
 	events := watch(t, n.Dir)
 	r, err := n.Index.Policy().Verify(trust.NewClaim(trusttest.Name(t, "f"), text, content), time.Now())

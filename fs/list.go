@@ -56,6 +56,9 @@ func (f *FS) list(in *fuse.ReadIn, l lister) error {
 	if reserved(in.NodeId) {
 		return f.listHistory(in.NodeId, at, l)
 	}
+	if dir, ok := f.tree.path(in.NodeId); ok && f.hasLinks(dir) {
+		return f.listLinks(dir, at, l)
+	}
 	for {
 		children, ok := f.tree.list(in.NodeId, at/2, batch)
 		if !ok {

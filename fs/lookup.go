@@ -53,6 +53,11 @@ func (f *FS) visible(dir uint64, base string) (node uint64, ok bool) {
 			return nodeID(signatureKind, c.entry.Seq), true
 		}
 	}
+	if path, ok := f.tree.path(dir); ok {
+		if l, ok := f.linkIn(path, base); ok {
+			return l.node(), true
+		}
+	}
 	return 0, false
 }
 
@@ -97,6 +102,8 @@ func (f *FS) attr(node uint64, a *fuse.Attr) (time.Duration, error) {
 		return f.dirAttr(node, a)
 	case historyKind:
 		return 0, f.historyAttr(node, a)
+	case linkKind:
+		return 0, f.linkAttr(node, a)
 	case draftKind:
 		return 0, f.draftAttr(node, a)
 	}

@@ -27,6 +27,7 @@ const (
 	historyKind                   // below .dmfs/history; number: of the directory, or Entry.Born
 	keptContentKind               // there; number: Stored.Seq
 	keptSignatureKind             // likewise
+	linkKind                      // number: of the link (link.go)
 )
 
 func nodeID(k kind, number uint64) uint64 { return number<<3 | uint64(k) }
@@ -41,8 +42,8 @@ func (k kind) isSignature() bool { return k == signatureKind || k == keptSignatu
 // isFile reports whether it is a version's: its number is one that [index.Index.Pin] takes.
 func (k kind) isFile() bool { return k.isSignature() || k == contentKind || k == keptContentKind }
 
-// reserved reports whether a node is the hidden directory or something in it, which
-// no signature can change.
+// reserved reports whether a node is the hidden directory, something in it, or a
+// link: nobody can change it.
 func reserved(id uint64) bool {
 	k, _, ok := split(id)
 	if !ok {

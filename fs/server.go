@@ -53,7 +53,7 @@ func (s server) ReadDirPlus(_ cancel, in *fuse.ReadIn, out *fuse.DirEntryList) f
 	return status(s.list(in, plus{out, s.FS}))
 }
 
-// Reading: read.go, attribute.go.
+// Reading: read.go, link.go, attribute.go.
 
 func (s server) Open(_ cancel, in *fuse.OpenIn, out *fuse.OpenOut) fuse.Status {
 	return status(s.open(in, out))
@@ -62,6 +62,11 @@ func (s server) Open(_ cancel, in *fuse.OpenIn, out *fuse.OpenOut) fuse.Status {
 func (s server) Read(_ cancel, in *fuse.ReadIn, buf []byte) (fuse.ReadResult, fuse.Status) {
 	n, err := s.read(in, buf)
 	return fuse.ReadResultData(buf[:n]), status(err)
+}
+
+func (s server) Readlink(_ cancel, h *fuse.InHeader) ([]byte, fuse.Status) {
+	target, err := s.readLink(h.NodeId)
+	return target, status(err)
 }
 
 func (s server) Release(_ cancel, in *fuse.ReleaseIn) { s.release(in) }

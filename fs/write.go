@@ -38,6 +38,8 @@ func (f *FS) writable(h *fuse.InHeader, base string) (string, error) {
 		return "", syscall.ESTALE
 	case f.readOnly:
 		return "", syscall.EROFS
+	case f.hasLinks(dir):
+		return "", trust.ErrNotAllowed
 	}
 	path := joinPath(dir, base)
 	_, err := trust.ParseName(strings.TrimSuffix(path, signatureSuffix))
