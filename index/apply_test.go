@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -187,81 +186,6 @@ func TestI2OnlyApplyWrites(t *testing.T) {
 	}
 }
 
-// permutations calls fn with every order of recs.
-func permutations(recs []trust.Record, fn func([]trust.Record)) {
-	var permute func(k int)
-	permute = func(k int) {
-		if k == len(recs) {
-			fn(slices.Clone(recs))
-			return
-		}
-		for i := k; i < len(recs); i++ {
-			recs[k], recs[i] = recs[i], recs[k]
-			permute(k + 1)
-			recs[k], recs[i] = recs[i], recs[k]
-		}
-	}
-	permute(0)
-}
-
-func TestI4EveryOrderEndsTheSame(t *testing.T) {
-	p := policy(t, may{"f": {alice, bob}})
-	for _, test := range []struct {
-		name string
-		recs []trust.Record
-	}{
-		{"ties", []trust.Record{
-			trusttest.Record(t, p, alice, "f", []byte("a"), 5),
-			trusttest.Record(t, p, bob, "f", []byte("a"), 5),
-			trusttest.Record(t, p, alice, "f", []byte("b"), 5),
-			trusttest.Record(t, p, bob, "f", []byte("b"), 5),
-		}},
-		{"tombstone first", []trust.Record{
-			trusttest.Record(t, p, alice, "f", []byte("a"), 4),
-			trusttest.Tombstone(t, p, bob, "f", 5),
-			trusttest.Record(t, p, bob, "f", []byte("a"), 5),
-			trusttest.Record(t, p, alice, "f", nil, 5),
-		}},
-		{"rising", []trust.Record{
-			trusttest.Record(t, p, alice, "f", []byte("a"), 1),
-			trusttest.Record(t, p, alice, "f", []byte("b"), 2),
-			trusttest.Tombstone(t, p, alice, "f", 3),
-			trusttest.Record(t, p, bob, "f", []byte("a"), 4),
-			trusttest.Record(t, p, bob, "f", []byte("a"), 4),
-		}},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			t.Parallel()
-			winner := slices.MaxFunc(test.recs, trust.Compare)
-			n := 0
-			permutations(test.recs, func(order []trust.Record) {
-				n++
-				ix, err := index.Open(filepath.Join(t.TempDir(), fmt.Sprint(n)), p)
-				if err != nil {
-					t.Fatal(err)
-				}
-				defer ix.Close()
-				// All in one call, or each in its own and then all again.
-				_, err = ix.Apply("", order...)
-				if n%2 == 0 {
-					for _, r := range order {
-						_, err = ix.Apply("", r)
-					}
-				}
-				if err != nil {
-					t.Fatal(err)
-				}
-				if e := get(t, ix, "f"); trust.Compare(e.Record, winner) != 0 || e.Shown == winner.Deleted() {
-					t.Fatalf("order %d: held %+v", n, e)
-				}
-				if err := ix.Check(); err != nil {
-					t.Fatal(err)
-				}
-			})
-		})
-	}
-}
-
 func TestApplyFromManyAtOnce(t *testing.T) {
 	names, p := numbered(t, 8)
 	ix := indextest.Open(t, p)
@@ -289,51 +213,5 @@ func TestApplyFromManyAtOnce(t *testing.T) {
 	writers.Wait()
 	for _, name := range names {
 		shows(t, ix, name, fmt.Sprintf("%s %d", name, versions-1))
-	}
-}
-
-func TestContents(t *testing.T) {
-	names, p := numbered(t, 7)
-	ix := indextest.Open(t, p)
-	for i, size := range []int{0, 1, 4096, 4097, 1 << 20, trust.MaxContent} {
-		content := bytes.Repeat([]byte{byte(i + 1)}, size)
-		r := trusttest.Record(t, p, alice, names[i], content, 1)
-		apply(t, ix, r)
-		for _, read := range []struct{ off, length, n int }{
-			{0, size, size}, {0, size + 1, size}, {size / 2, size, size - size/2}, {size, 1, 0}, {size + 1, 1, 0}, {size, 0, 0},
-		} {
-			buf := make([]byte, read.length)
-			n, err := ix.ReadAt(r.Digest(), buf, int64(read.off))
-			if n != read.n || (err == nil) != (n == read.length) || !bytes.Equal(buf[:n], content[min(read.off, size):][:n]) {
-				t.Errorf("size %d: ReadAt(%d bytes, %d) = %d, %v", size, read.length, read.off, n, err)
-			}
-		}
-		got, err := ix.Content(r.Digest())
-		if err != nil || !bytes.Equal(got, content) {
-			t.Errorf("size %d: content of %d bytes, %v", size, len(got), err)
-		}
-	}
-	absent := trust.DigestOf([]byte("absent"))
-	_, err := ix.ReadAt(absent, make([]byte, 1), 0)
-	is(t, err, index.ErrNoContent)
-	_, err = ix.Content(absent)
-	is(t, err, index.ErrNoContent)
-	if _, err := ix.ReadAt(absent, nil, -1); err == nil || errors.Is(err, index.ErrNoContent) {
-		t.Errorf("negative offset: %v", err)
-	}
-}
-
-func TestRefusals(t *testing.T) {
-	ix := indextest.Open(t, policy(t, may{"f": {alice}}))
-	for i := range 300 {
-		ix.Refuse(index.Refused{Name: fmt.Sprint(i), Reason: "first"})
-	}
-	ix.Refuse(index.Refused{Name: "100", Reason: string(make([]byte, 5000))})
-	got := ix.Refusals()
-	if len(got) != 256 || got[0].Name != "44" || got[254].Name != "299" {
-		t.Fatalf("%d refusals, from %s to %s", len(got), got[0].Name, got[254].Name)
-	}
-	if last := got[255]; last.Name != "100" || len(last.Reason) != 1024 {
-		t.Errorf("last %s with %d bytes", last.Name, len(last.Reason))
 	}
 }

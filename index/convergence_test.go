@@ -109,3 +109,78 @@ func about(t *testing.T, p *trust.Policy, random *rand.Rand) (recs []trust.Recor
 	}
 	return recs
 }
+
+// permutations calls fn with every order of recs.
+func permutations(recs []trust.Record, fn func([]trust.Record)) {
+	var permute func(k int)
+	permute = func(k int) {
+		if k == len(recs) {
+			fn(slices.Clone(recs))
+			return
+		}
+		for i := k; i < len(recs); i++ {
+			recs[k], recs[i] = recs[i], recs[k]
+			permute(k + 1)
+			recs[k], recs[i] = recs[i], recs[k]
+		}
+	}
+	permute(0)
+}
+
+func TestI4EveryOrderEndsTheSame(t *testing.T) {
+	p := policy(t, may{"f": {alice, bob}})
+	for _, test := range []struct {
+		name string
+		recs []trust.Record
+	}{
+		{"ties", []trust.Record{
+			trusttest.Record(t, p, alice, "f", []byte("a"), 5),
+			trusttest.Record(t, p, bob, "f", []byte("a"), 5),
+			trusttest.Record(t, p, alice, "f", []byte("b"), 5),
+			trusttest.Record(t, p, bob, "f", []byte("b"), 5),
+		}},
+		{"tombstone first", []trust.Record{
+			trusttest.Record(t, p, alice, "f", []byte("a"), 4),
+			trusttest.Tombstone(t, p, bob, "f", 5),
+			trusttest.Record(t, p, bob, "f", []byte("a"), 5),
+			trusttest.Record(t, p, alice, "f", nil, 5),
+		}},
+		{"rising", []trust.Record{
+			trusttest.Record(t, p, alice, "f", []byte("a"), 1),
+			trusttest.Record(t, p, alice, "f", []byte("b"), 2),
+			trusttest.Tombstone(t, p, alice, "f", 3),
+			trusttest.Record(t, p, bob, "f", []byte("a"), 4),
+			trusttest.Record(t, p, bob, "f", []byte("a"), 4),
+		}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			winner := slices.MaxFunc(test.recs, trust.Compare)
+			n := 0
+			permutations(test.recs, func(order []trust.Record) {
+				n++
+				ix, err := index.Open(filepath.Join(t.TempDir(), fmt.Sprint(n)), p)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer ix.Close()
+				// All in one call, or each in its own and then all again.
+				_, err = ix.Apply("", order...)
+				if n%2 == 0 {
+					for _, r := range order {
+						_, err = ix.Apply("", r)
+					}
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+				if e := get(t, ix, "f"); trust.Compare(e.Record, winner) != 0 || e.Shown == winner.Deleted() {
+					t.Fatalf("order %d: held %+v", n, e)
+				}
+				if err := ix.Check(); err != nil {
+					t.Fatal(err)
+				}
+			})
+		})
+	}
+}

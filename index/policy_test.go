@@ -124,3 +124,14 @@ func TestApplyProvesAgain(t *testing.T) {
 		t.Errorf("%+v", ix.Entries())
 	}
 }
+
+// A travelling policy has to bring its content, as only that shows that it makes sense.
+func TestPolicyBringsItsContent(t *testing.T) {
+	p := union(t, func(r *trust.Rules) { r.PolicySigners = []trust.PublicKey{alice.Public()} })
+	ix := indextest.Open(t, p)
+	apply(t, ix, published(t, p, alice, trust.Chain{}, saying(t, "f", 1), ""))
+	r := published(t, p, alice, trust.Chain{}, saying(t, trust.PolicyName, 1), "")
+	offered(t, ix, head(t, p, r), index.ErrNoContent)
+	apply(t, ix, r)
+	shows(t, ix, trust.PolicyName, "")
+}

@@ -3,13 +3,12 @@
 //
 // # Overview
 //
-// A file in the network has a name, a content and a signature beside it. Whoever wants to
-// publish it holds a private key, a [Signer]. Every node holds a [Policy], made from its own
-// configuration, that says which public keys may sign which names. What arrives at a node, from
-// the mount or from a peer, is a [Claim]: bytes that nobody has proved. [Policy.Verify] turns a
-// claim into a [Record] or refuses it with a [Refusal]. There is no other way to make a record,
-// and only records are stored, shown and passed on. Nodes do not vote: of two records of one
-// name, [Compare] tells every node the same winner.
+// A file in the network has a name, a content and a signature beside it. Whoever wants to publish it
+// holds a private key, a [Signer]. Every node holds a [Policy], made from its own configuration, that
+// says which public keys may sign which names. What arrives at a node, from the mount or from a peer,
+// is a [Claim]: bytes that nobody has proved. [Policy.Verify] turns a claim into a [Record] or refuses
+// it with a [Refusal]. There is no other way to make a record, and only records are stored, shown and
+// passed on. Nodes do not vote: of two records of one name, [Compare] tells every node the same winner.
 //
 // # Names
 //
@@ -21,10 +20,9 @@
 //   - no part begins with .dmfs, which is reserved, or ends in .sig, which is the signature
 //     beside a file.
 //
-// The name policy.toml is kept for the travelling policy, see below, and nothing is below it.
-//
-// Names are compared byte by byte. Nothing is cleaned, folded or normalised: what is not a name
-// is refused. Within one policy no name is a directory of another.
+// The name policy.toml is kept for the travelling policy, see below, and nothing is below it. Names are
+// compared byte by byte. Nothing is cleaned, folded or normalised: what is not a name is refused. Within
+// one policy no name is a directory of another.
 //
 // # Keys
 //
@@ -36,18 +34,15 @@
 //	OpenSSH             ssh-ed25519 AAAA…, and perhaps a comment
 //	PEM                 -----BEGIN PUBLIC KEY----- (SPKI)
 //
-// Base64 is the standard alphabet, padded, without line breaks inside. A text that is not
-// exactly one key is refused, and so is a key that no signer can have: 32 bytes that are no
-// point of the curve in canonical form (half of all typing errors are found by this), or one of
-// the points of low order, under which anybody can sign.
+// Base64 is the standard alphabet, padded, without line breaks inside. A text that is not exactly one
+// key is refused, and so is a key that no signer can have: 32 bytes that are no point of the curve in
+// canonical form (half of all typing errors are found by this), or one of the points of low order,
+// under which anybody can sign. A private key is read as minisign writes it (with or without a
+// password), as PEM PKCS#8 (without), or as OpenSSH writes it (with or without).
 //
-// A private key is read as minisign writes it (with or without a password), as PEM PKCS#8
-// (without), or as OpenSSH writes it (with or without).
-//
-// In minisign's forms a key comes with an id of 64 bits, which its signatures repeat. A key
-// that comes without one gets the first eight bytes of its BLAKE2b-256 hash. The id is not
-// signed. It is a hint, used to try the likely key first and to explain refusals; a signature
-// with a different id is as good as one with the right id.
+// In minisign's forms a key comes with an id of 64 bits, which its signatures repeat. A key without
+// one gets the first eight bytes of its BLAKE2b-256 hash. The id is not signed. It is a hint, used to
+// try the likely key first and to explain refusals; a signature with another id is as good.
 //
 // # Signatures
 //
@@ -63,16 +58,14 @@
 // [Chain.PEM] writes them. Stock minisign does not read that far. Behind the signature of any other
 // name a chain proves nothing and is not kept.
 //
-// Each line ends in one line feed; the last may lack it. The content's digest is its
-// BLAKE2b-512. The old kind of signature, "Ed", which signs the content itself, is refused.
-// A content is at most 10 MiB (10,485,760 bytes).
+// Each line ends in one line feed; the last may lack it. The untrusted comment could say anything, so
+// it is not kept: a record's has the command that checks the file with stock minisign. The old kind of
+// signature, "Ed", which signs the content itself, is refused.
 //
-// Because the digest is what is signed, a signature can be proved with the digest alone, before
-// the content is there: that is a head ([NewHead]). Its record takes the content later
-// ([Record.WithContent]) and refuses any other.
-//
-// The untrusted comment proves nothing and could say anything, so it is not kept: a record's
-// signature carries the command that checks the file with stock minisign in its place.
+// The content's digest is its BLAKE2b-512. A content is at most 10 MiB (10,485,760 bytes). Because the
+// digest is what is signed, a signature can be proved with the digest alone, before the content is
+// there: that is a head ([NewHead]). Its record takes the content later ([Record.WithContent]) and
+// refuses any other.
 //
 // # The trusted comment
 //
@@ -86,8 +79,7 @@
 //	network:ID       the network's public key, 32 bytes in base64url without padding
 //	ttl:D            the lifetime, longer than zero: a Go duration such as 36h or 1h30m, or
 //	                 whole seconds. It ends this long after the version. None: no end.
-//	deleted          a tombstone: the name is deleted as of this version. The content is empty,
-//	                 and there is no ttl, lest the file come back.
+//	deleted          a tombstone: the name is deleted as of this version. No content, no ttl.
 //	hashed           says what "ED" says already; as stock minisign writes it
 //
 // What `minisign -S` writes by default, timestamp, file and hashed, is such a comment. Stock
@@ -149,9 +141,8 @@
 // A record is over when the time is version plus ttl or later ([Record.Expires]). In a namespace it
 // is also not shown from the end of the certificate on ([Member].NotAfter), which renewal moves;
 // nothing moves the former but a later version. Verify compares both with the time that it is given,
-// exactly. Its caller remembers what was over, so that a clock that goes back brings nothing back.
-//
-// What is over still supersedes, on every node, also on one that was away while it lasted.
+// exactly. Its caller remembers what was over, so that a clock that goes back brings nothing back. What
+// is over still supersedes, also on a node that was away while it lasted: its record proves that.
 //
 // # Bounds
 //
@@ -212,8 +203,7 @@
 //     the policy made the signature of the comment: [ErrNotAllowed]. Else [ErrUnknownKey].
 //  6. Is this key not revoked? Else [ErrRevoked].
 //  7. Is file the name? Else [ErrMismatch].
-//  8. If the policy has a network, is it the one that was signed? Else [ErrMismatch]. A policy
-//     without a network does not ask.
+//  8. If the policy has a network, is it the one that was signed? Else [ErrMismatch].
 //  9. Is the version within the name's bounds? Else [ErrNotAllowed].
 //  10. Is it not too far ahead of the clock? Else [ErrFuture].
 //  11. In a namespace: is one of the certificates known a valid one of the signer? Else the reason
@@ -223,15 +213,11 @@
 //  12. If it is a tombstone, is the digest that of the empty content? Else [ErrMismatch].
 //  13. If it is policy.toml and its content is here, does it make sense? Else [ErrMalformed], or
 //     [ErrTooLarge]. Content that comes later is asked then, by [Record.WithContent].
-//  14. Is the lifetime not yet over? Else [ErrExpired], and the record all the same.
-//
-// So what is over proves what it supersedes. No other refusal leaves a record.
-//
-// [Policy.Examine] asks the same of a signature whose content is not known at all, except for what
-// needs the digest, and question 11. It makes no record.
+//  14. Is the lifetime not yet over? Else [ErrExpired], but with the record. No other refusal has one.
 //
 // The verdict depends on nothing but the claim, the policy and, in questions 10, 11 and 14, the time
-// that the caller gives.
+// that the caller gives. [Policy.Examine] asks the same of a signature whose content is not known at
+// all, except for what needs the digest, and question 11. It makes no record.
 //
 // # Which record wins
 //

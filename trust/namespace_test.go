@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -227,18 +226,6 @@ func TestExamineLeavesTheCertificateOpen(t *testing.T) {
 	wantRefusal(t, err, trust.ErrUnknownKey)
 }
 
-// TestCertificatesElsewhereAreNotKept puts one behind the signature of an ordinary file.
-func TestCertificatesElsewhereAreNotKept(t *testing.T) {
-	p := namespacePolicy(t, nil)
-	r, err := p.Verify(publish(t, fileKey, "config.json", nil, trusttest.Certify(t, foreignKey, noChain, fileKey.Public().Key, "eve")), now)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if m, ok := r.Member(); ok || m != (trust.Member{}) || bytes.Contains(r.Signature(), []byte("CERTIFICATE")) {
-		t.Errorf("member %+v, %v; signature:\n%s", m, ok, r.Signature())
-	}
-}
-
 func TestNamespaceTombstones(t *testing.T) {
 	n := trusttest.Name(t, telemetry)
 	sig, err := memberKey.Sign(trust.DigestOf(nil), trust.Statement{Name: n, Version: 1, Network: network, Deleted: true})
@@ -249,45 +236,6 @@ func TestNamespaceTombstones(t *testing.T) {
 	r, err := namespacePolicy(t, nil).Verify(trust.NewClaim(n, append(sig, direct.PEM()...), nil), now)
 	if err != nil || !r.Deleted() {
 		t.Errorf("deleted %v, %v", r.Deleted(), err)
-	}
-}
-
-// TestMangledCertificates changes every byte behind the signature, and cuts it anywhere. Nothing but
-// the same member's certificate by the same network is accepted.
-func TestMangledCertificates(t *testing.T) {
-	ca := trusttest.Authority(t, networkKey, noChain, authority, "site")
-	good := publish(t, memberKey, telemetry, []byte("x"), trusttest.Certify(t, authorityKey, ca, member, "ann"))
-	p := namespacePolicy(t, nil)
-	want, err := p.Verify(good, now)
-	if err != nil {
-		t.Fatal(err)
-	}
-	sig := good.Signature()
-	start := bytes.Index(sig, []byte("-----BEGIN"))
-	try := func(what string, sig []byte) {
-		if _, err := p.Verify(trust.NewClaim(good.Name(), sig, []byte("x")), now); err == nil {
-			t.Errorf("%s is accepted", what)
-		}
-	}
-	values := []byte{0, '\n', '\r', ' ', '-', 'A', 'B', '/', '=', 0x80, 0xff}
-	for i := start; i < len(sig); i++ {
-		if i != len(sig)-1 { // the last line feed may be missing
-			try(fmt.Sprintf("the first %d of %d bytes", i, len(sig)), sig[:i])
-		}
-		for _, b := range slices.Concat(values, []byte{sig[i] ^ 1, sig[i] ^ 0x20}) {
-			if b == sig[i] {
-				continue
-			}
-			bad := bytes.Clone(sig)
-			bad[i] = b
-			try(fmt.Sprintf("byte %d as %q", i, b), bad)
-		}
-	}
-	for _, extra := range []string{"\n", "x", "\nx", " ", "\r\n"} {
-		try(fmt.Sprintf("%q behind", extra), append(bytes.Clone(sig), extra...))
-	}
-	if r, err := p.Verify(trust.NewClaim(good.Name(), sig[:len(sig)-1], []byte("x")), now); err != nil || !bytes.Equal(r.Signature(), want.Signature()) {
-		t.Errorf("without the last line feed: %v", err)
 	}
 }
 
