@@ -66,6 +66,24 @@ func TestOverSupersedesUnseen(t *testing.T) {
 	})
 }
 
+// Versions that were over when they came go like others, and take no content along that they never had.
+func TestOverIsDropped(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := policy(t, may{"f": {alice}})
+		ix := indextest.Open(t, p)
+		start := now()
+		pass(time.Hour)
+		for v := range trust.Version(6) {
+			offered(t, ix, mortal(t, p, "f", "same", start+v, time.Minute), trust.ErrExpired)
+		}
+		for v := range trust.Version(6) {
+			apply(t, ix, trusttest.Record(t, p, alice, "f", []byte("same"), start+6+v))
+			shows(t, ix, "f", "same")
+		}
+		stored(t, ix, 22, 25, 26, 27)
+	})
+}
+
 // The first that a node hears of a name may be over. It is not shown for a moment first.
 func TestOverBeforeAnything(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -35,16 +35,20 @@ func TestLifetimeIsTheLastQuestion(t *testing.T) {
 		claim  trust.Claim
 		change func(*trust.Rules)
 		want   error
+		before error // what Examine says, which asks less
 	}{
-		{"out of bounds", mortal(t, fileKey, "config.json", nil, noChain), bounded("config.json"), trust.ErrNotAllowed},
-		{"key revoked", mortal(t, fileKey, "config.json", nil, noChain), func(r *trust.Rules) { r.RevokedKeys = []trust.Key{fileKey.Public().Key} }, trust.ErrRevoked},
-		{"no certificate", mortal(t, memberKey, telemetry, nil, noChain), nil, trust.ErrUnknownKey},
-		{"certificate revoked", mortal(t, memberKey, telemetry, nil, direct), func(r *trust.Rules) { r.RevokedCertificates = []string{verified(t, direct).Serial} }, trust.ErrRevoked},
-		{"certificate over", mortal(t, memberKey, telemetry, nil, over), nil, trust.ErrExpired},
-		{"policy that makes no sense", mortal(t, fileKey, trust.PolicyName, []byte("["), noChain), func(r *trust.Rules) { r.PolicySigners = []trust.PublicKey{fileKey.Public()} }, trust.ErrMalformed},
+		{"out of bounds", mortal(t, fileKey, "config.json", nil, noChain), bounded("config.json"), trust.ErrNotAllowed, trust.ErrNotAllowed},
+		{"key revoked", mortal(t, fileKey, "config.json", nil, noChain), func(r *trust.Rules) { r.RevokedKeys = []trust.Key{fileKey.Public().Key} }, trust.ErrRevoked, trust.ErrRevoked},
+		{"no certificate", mortal(t, memberKey, telemetry, nil, noChain), nil, trust.ErrUnknownKey, trust.ErrExpired},
+		{"certificate revoked", mortal(t, memberKey, telemetry, nil, direct), func(r *trust.Rules) { r.RevokedCertificates = []string{verified(t, direct).Serial} }, trust.ErrRevoked, trust.ErrExpired},
+		{"certificate over", mortal(t, memberKey, telemetry, nil, over), nil, trust.ErrExpired, trust.ErrExpired},
+		{"policy that makes no sense", mortal(t, fileKey, trust.PolicyName, []byte("["), noChain), func(r *trust.Rules) { r.PolicySigners = []trust.PublicKey{fileKey.Public()} }, trust.ErrMalformed, trust.ErrExpired},
 	} {
 		t.Run(c.what, func(t *testing.T) {
-			r, err := namespacePolicy(t, c.change).Verify(c.claim, now)
+			p := namespacePolicy(t, c.change)
+			_, err := p.Examine(c.claim.Name(), c.claim.Signature(), now)
+			wantRefusal(t, err, c.before)
+			r, err := p.Verify(c.claim, now)
 			wantRefusal(t, err, c.want)
 			if !r.IsZero() {
 				t.Errorf("refused, but gave %+v", r)
