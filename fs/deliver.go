@@ -232,7 +232,7 @@ func (f *FS) standing() []string {
 	p := f.index.Policy()
 	dirs := slices.Clip(p.Dirs())
 	for _, namespace := range p.Namespaces() {
-		dirs = append(dirs, joinPath(namespace, linksDir))
+		dirs = append(dirs, joinPath(namespace, index.ByName))
 	}
 	return dirs
 }

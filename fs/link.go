@@ -10,14 +10,14 @@ import (
 	"time"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
+
+	"dmfs/index"
 )
 
-// linksDir is the directory in each namespace that leads from members' names to
-// what they publish. Like the history it is made at each request and kept by
-// nobody: a certificate that ends or is renewed is no change of a name.
-const linksDir = "by-name"
-
-// A link is a symbolic link. One with another target is another inode.
+// A link leads from a member's name to what the member publishes. It is in the directory
+// [index.ByName] of a namespace. Like the history links are made at each request and
+// kept by nobody: a certificate that ends or is renewed is no change of a name. One with
+// another target is another inode.
 type link struct {
 	dir, base string
 	target    string
@@ -35,7 +35,7 @@ func (l link) node() uint64 { return nodeID(linkKind, l.number()) }
 // hasLinks reports whether a directory is that of a namespace's links.
 func (f *FS) hasLinks(dir string) bool {
 	namespace, base := splitPath(dir)
-	return base == linksDir && slices.Contains(f.index.Policy().Namespaces(), namespace)
+	return base == index.ByName && slices.Contains(f.index.Policy().Namespaces(), namespace)
 }
 
 // links returns the links in a directory, in the order of members' names, each of which
@@ -69,7 +69,7 @@ func (f *FS) linkIn(dir, base string) (link, bool) {
 
 func (f *FS) linkAt(node uint64) (link, bool) {
 	for _, namespace := range f.index.Policy().Namespaces() {
-		if l, ok := find(f.links(joinPath(namespace, linksDir)), func(l link) bool { return l.node() == node }); ok {
+		if l, ok := find(f.links(joinPath(namespace, index.ByName)), func(l link) bool { return l.node() == node }); ok {
 			return l, true
 		}
 	}
@@ -115,13 +115,4 @@ func (f *FS) listLinks(dir string, at uint64, to lister) error {
 		}
 	}
 	return nil
-}
-
-// dirNumber returns the number of a directory.
-func (f *FS) dirNumber(path string) (uint64, bool) {
-	number, ok := f.index.Dirs()[path]
-	if !ok && f.hasLinks(path) {
-		return link{dir: path}.number(), true
-	}
-	return number, ok
 }

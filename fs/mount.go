@@ -140,9 +140,9 @@ func newFS(o Options, mountpoint string, ix *index.Index) *FS {
 
 // load shows what was shown when all changes up to seq were delivered.
 func (f *FS) load(seq uint64) {
+	numbers := f.index.Dirs()
 	for _, path := range f.standing() {
-		number, _ := f.dirNumber(path)
-		f.tree.addDir(path, number)
+		f.tree.addDir(path, numbers[path])
 	}
 	for _, e := range f.index.Entries() {
 		shown := e.Shown

@@ -120,7 +120,7 @@ func (f *FS) mkdir(in *fuse.MkdirIn, base string, out *fuse.EntryOut) error {
 	if _, announced := f.staged.take(path, in.Pid); !ok || !announced {
 		return ErrUnsigned
 	}
-	number, ok := f.dirNumber(path)
+	number, ok := f.index.Dirs()[path]
 	if !ok {
 		return syscall.ENOENT
 	}
