@@ -61,9 +61,13 @@ func (s *site) startAnew(t *testing.T, kind string) {
 		s.run("dmfs", "restart", "--mount", local)
 	case "restart":
 		s.run("systemctl", "restart", "dmfs.service")
-	case "kill":
+	case "kill", "umount":
 		pid := s.run("systemctl", "show", "-P", "MainPID", "dmfs.service")
-		s.run("kill", "-9", pid)
+		if kind == "kill" {
+			s.run("kill", "-9", pid)
+		} else {
+			s.run("umount", "-l", local)
+		}
 		harness.Eventually(t, patience, func() error {
 			state, err := s.try("systemctl", "show", "-P", "MainPID", "-P", "SubState", "dmfs.service")
 			if strings.Contains(state, pid+"\n") || !strings.Contains(state, "running") {

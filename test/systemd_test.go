@@ -27,6 +27,7 @@ func TestSystemd(t *testing.T) {
 		{"upgrade", s.upgrade},
 		{"a start that fails lets nobody wait", s.failingStart},
 		{"another look is mounted anew", s.mountedAnew},
+		{"watchers come back", s.watchersComeBack},
 		{"stop unmounts", s.stopUnmounts},
 		{"mount helper", s.mountHelper},
 	} {

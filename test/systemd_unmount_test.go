@@ -18,7 +18,7 @@ func (s *site) isUnmounted() {
 }
 
 func (s *site) stopUnmounts(t *testing.T) {
-	s.run("systemctl", "enable", "--now", "example.path")
+	s.awaitUnit("example.path", "waiting")
 	s.run("systemctl", "stop", "dmfs.service")
 	s.isUnmounted()
 	s.awaitUnit("dmfs-mount.service", "dead")
