@@ -10,14 +10,15 @@ import (
 
 const (
 	maxRefused = 4096             // items remembered as not to be had from a peer
+	maxSettled = 4096             // parts remembered of which nothing can be taken
 	refusedFor = 10 * time.Minute // how long: clocks are set and policies rolled out meanwhile
 )
 
-// settlement remembers that a pull could take nothing although the summaries differ.
+// settlement remembers that nothing could be taken of a part that differs, and by which policy.
 type settlement struct {
-	policy       *trust.Policy
-	mine, theirs [32]byte
-	at           time.Time
+	policy  *trust.Policy
+	at      time.Time
+	refused bool // something in it is not to be had; else it is the peer that lacks something
 }
 
 // declined is until when, and under which policy, an item is not to be had.
@@ -27,20 +28,22 @@ type declined struct {
 	comes  bool // its own time comes then
 }
 
-// settledWith returns the peer's root from which nothing could be taken, if our side is still as it was.
-func (m *member) settledWith(s summary) [32]byte {
+// settledWith reports whether nothing can be taken of a part that has these hashes, ours and the peer's,
+// and whether the peer has something there that is not to be had.
+func (m *member) settledWith(hashes [2]wire.Hash, under *trust.Policy) (refused, settled bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.settled.policy != s.policy() || m.settled.mine != s.root().Root || time.Since(m.settled.at) > refusedFor {
-		return [32]byte{}
-	}
-	return m.settled.theirs
+	s, ok := m.settled[hashes]
+	return s.refused, ok && s.policy == under && time.Since(s.at) < refusedFor
 }
 
-func (m *member) settle(s summary, theirs [32]byte) {
+func (m *member) settle(hashes [2]wire.Hash, under *trust.Policy, refused bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.settled = settlement{s.policy(), s.root().Root, theirs, time.Now()}
+	if len(m.settled) >= maxSettled {
+		clear(m.settled)
+	}
+	m.settled[hashes] = settlement{under, time.Now(), refused}
 }
 
 // refuse remembers that the peer does not have the item for us.
@@ -64,13 +67,14 @@ func (m *member) refuses(it wire.Item, under *trust.Policy, now time.Time) bool 
 func (m *member) reconsider() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.settled, m.wakeAt = settlement{}, time.Time{}
+	m.wakeAt = time.Time{}
+	clear(m.settled)
 	clear(m.refused)
 }
 
 // refuse remembers an item that is not to be had for a while or, when its own time comes, until then.
 func (p *pull) refuse(it wire.Item, comes time.Time) {
-	d := declined{until: comes, policy: p.mine.policy(), comes: !comes.IsZero()}
+	d := declined{until: comes, policy: p.mine.policy, comes: !comes.IsZero()}
 	if !d.comes {
 		d.until = p.r.now().Add(refusedFor)
 	}
@@ -145,7 +149,8 @@ func (m *member) wake(now time.Time) time.Time {
 	if m.wakeAt.IsZero() || now.Before(m.wakeAt) {
 		return m.wakeAt
 	}
-	m.wakeAt, m.settled = time.Time{}, settlement{}
+	m.wakeAt = time.Time{}
+	clear(m.settled)
 	for it, d := range m.refused {
 		switch {
 		case !d.comes:

@@ -1,12 +1,15 @@
 package replica
 
 import (
+	"bufio"
 	"context"
+	"io"
 	"log/slog"
 	"net"
 	"time"
 
 	"dmfs/index"
+	"dmfs/replica/internal/wire"
 	"dmfs/trust"
 
 	"github.com/libp2p/go-libp2p"
@@ -70,3 +73,51 @@ func OriginOf(a net.Addr) string { return originOf(a) }
 
 // NewResourceManager returns the one that hosts use.
 func NewResourceManager() (network.ResourceManager, error) { return newResourceManager() }
+
+// Cost is what a comparison cost.
+type Cost struct{ Sent, Received, Rounds, Found int }
+
+// Compare finds what a peer lists and we lack, and takes none of it.
+func (r *Replica) Compare(id peer.ID) (cost Cost, err error) {
+	m := r.members.get(id)
+	x, err := r.open(r.ctx, id, r.names.sync)
+	if err != nil {
+		return cost, err
+	}
+	defer func() { x.end(err) }()
+	meter := &meter{stream: x.stream, cost: &cost}
+	x.r, x.w = bufio.NewReader(meter), bufio.NewWriter(meter)
+	c := &comparison{x: x, r: r, m: m, mine: r.summaries.current(r.ctx)}
+	if _, done, err := c.greet(); done || err != nil {
+		return cost, err
+	}
+	_, err = c.walk(func(items []wire.Item) (bool, error) {
+		cost.Found += len(items)
+		return true, nil
+	})
+	return cost, err
+}
+
+// Reconsider forgets what could not be had from a peer.
+func (r *Replica) Reconsider(id peer.ID) { r.members.get(id).reconsider() }
+
+// MaxLooked is how many prefixes are looked at in one comparison.
+const MaxLooked = maxLooked
+
+// meter counts what passes.
+type meter struct {
+	stream io.ReadWriter
+	cost   *Cost
+}
+
+func (m *meter) Read(p []byte) (int, error) {
+	n, err := m.stream.Read(p)
+	m.cost.Received += n
+	return n, err
+}
+
+func (m *meter) Write(p []byte) (int, error) {
+	m.cost.Rounds++
+	m.cost.Sent += len(p)
+	return m.stream.Write(p)
+}

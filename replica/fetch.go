@@ -136,7 +136,7 @@ func (r *Replica) fetchFrom(ctx context.Context, rec trust.Record, m *member, wi
 			return trust.Record{}, ctx.Err()
 		}
 	}
-	content, err := r.download(ctx, m.id, rec.Digest(), within)
+	content, err := r.download(ctx, m.id, rec, within)
 	if err != nil {
 		return trust.Record{}, err
 	}
@@ -152,13 +152,13 @@ func complete(rec trust.Record, content []byte) (trust.Record, error) {
 	return whole, err
 }
 
-func (r *Replica) download(ctx context.Context, id peer.ID, d trust.Digest, within time.Duration) (content []byte, err error) {
+func (r *Replica) download(ctx context.Context, id peer.ID, rec trust.Record, within time.Duration) (content []byte, err error) {
 	x, err := r.open(ctx, id, r.names.fetch)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { x.end(err) }()
-	if err := x.send(wire.Ask{Digest: d}); err != nil {
+	if err := x.send(wire.Ask{Key: wire.KeyOf(rec.Name().String()), Digest: rec.Digest()}); err != nil {
 		return nil, err
 	}
 	offer, err := expect[wire.Offer](x, wire.MaxRequest, within)
@@ -199,20 +199,19 @@ func (r *Replica) serveFetch(x *exchange) error {
 	if err != nil {
 		return err
 	}
-	d := trust.Digest(ask.Digest)
-	size, ok := r.summaries.current().size(d)
-	if !ok {
+	e, ok := r.held(r.summaries.current(r.ctx), ask.Key)
+	if !ok || e.Record.Digest() != ask.Digest || int64(ask.From) > e.Size {
 		return x.send(wire.Offer{})
 	}
-	if err := x.put(wire.Offer{Held: true, Size: uint32(size)}); err != nil {
+	if err := x.put(wire.Offer{Held: true, Size: uint32(e.Size)}); err != nil {
 		return err
 	}
-	return r.upload(x, d, size)
+	return r.upload(x, ask.Digest, int64(ask.From), e.Size)
 }
 
-func (r *Replica) upload(x *exchange, d trust.Digest, size int64) error {
+func (r *Replica) upload(x *exchange, d trust.Digest, at, size int64) error {
 	buf := make([]byte, min(size, chunk))
-	for at := int64(0); at < size; at += int64(len(buf)) {
+	for ; at < size; at += int64(len(buf)) {
 		buf = buf[:min(size-at, chunk)]
 		if n, err := r.ix.ReadAt(d, buf, at); n < len(buf) {
 			return err

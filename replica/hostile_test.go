@@ -1,9 +1,6 @@
 package replica_test
 
 import (
-	"bytes"
-	"io"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -81,9 +78,10 @@ func TestWrongContentIsRefused(t *testing.T) {
 	})
 	bad.answer(syncID, func(s network.Stream, m wire.Message) {
 		switch m.(type) {
-		case wire.Hello:
-			wire.Write(s, rootOf(itemOf(rec)))
-			wire.Write(s, wire.Page{Last: true, Items: []wire.Item{itemOf(rec)}})
+		case wire.Root:
+			wire.Write(s, wire.Root{Hash: wire.Hash{1}})
+		case wire.Look:
+			wire.Write(s, wire.Leaf{Items: []wire.Item{itemOf(rec)}})
 		case wire.Want:
 			wire.Write(s, headOf(rec, false))
 			wire.Write(s, wire.End{})
@@ -123,13 +121,12 @@ func TestDifferentPoliciesDoNotSpin(t *testing.T) {
 		mu.Lock()
 		defer mu.Unlock()
 		switch m := m.(type) {
-		case wire.Hello:
-			wire.Write(s, rootOf(items...))
-			if m.Settled == rootOf(items...).Root {
-				quick++
-				return
-			}
-			wire.Write(s, wire.Page{Last: true, Items: items})
+		case wire.Root:
+			quick++
+			wire.Write(s, wire.Root{Hash: wire.Hash{1}})
+		case wire.Look:
+			quick--
+			wire.Write(s, wire.Leaf{Items: items})
 		case wire.Want:
 			for _, k := range m.Keys {
 				asked[k]++
@@ -168,58 +165,15 @@ func TestPromisesAreNotBelieved(t *testing.T) {
 	rec := trusttest.Record(t, p, signer, "a", []byte("a"), v0)
 	promise := itemOf(rec)
 	promise.Version += 1000
-	var wants, pulls atomic.Int32
-	bad := newStranger(t)
-	bad.answer(syncID, func(s network.Stream, m wire.Message) {
-		switch m := m.(type) {
-		case wire.Hello:
-			wire.Write(s, rootOf(promise))
-			if m.Settled != rootOf(promise).Root {
-				wire.Write(s, wire.Page{Last: true, Items: []wire.Item{promise}})
-			} else {
-				pulls.Add(1)
-			}
-		case wire.Want:
-			wants.Add(1)
-			wire.Write(s, headOf(rec, true))
-			wire.Write(s, wire.End{})
-		}
-	})
+	bad := newLister(t, promise, headOf(rec, true), nil)
 	n := replicatest.New(t, 1, p, replica.Start)
 	n.Config.SyncInterval = 20 * time.Millisecond
 	n.Write(t, rec)
 	n.Start(t)
 	bad.connect(t, n)
-	replicatest.Eventually(t, "three pulls were short", func() bool { return pulls.Load() >= 3 })
-	if wants.Load() != 1 {
-		t.Errorf("asked %d times", wants.Load())
-	}
-}
-
-func TestEqualSummariesCostLittle(t *testing.T) {
-	t.Parallel()
-	names := numbered("f", 300)
-	p := trusttest.Policy(t, signer, names...)
-	n := replicatest.New(t, 1, p, replica.Start)
-	var items []wire.Item
-	for _, name := range names {
-		rec := trusttest.Record(t, p, signer, name, []byte(name), v0)
-		n.Write(t, rec)
-		items = append(items, itemOf(rec))
-	}
-	slices.SortFunc(items, func(a, b wire.Item) int { return bytes.Compare(a.Key[:], b.Key[:]) })
-	n.Start(t)
-	peer := newStranger(t)
-	peer.connect(t, n)
-	mine := rootOf(items...)
-	for _, hello := range []wire.Hello{{Root: mine.Root, Count: mine.Count}, {Settled: mine.Root}} {
-		s := peer.open(t, n, syncID)
-		if err := wire.Write(s, hello); err != nil {
-			t.Fatal(err)
-		}
-		if answer, err := io.ReadAll(s); err != nil || len(answer) > 64 {
-			t.Errorf("the answer has %d bytes: %v", len(answer), err)
-		}
+	replicatest.Eventually(t, "three pulls were short", func() bool { return bad.short.Load() >= 3 })
+	if bad.wants.Load() != 1 {
+		t.Errorf("asked %d times", bad.wants.Load())
 	}
 }
 

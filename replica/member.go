@@ -41,7 +41,7 @@ type member struct {
 	rtt      time.Duration
 	inSync   bool
 	lastSync time.Time
-	settled  settlement
+	settled  map[[2]wire.Hash]settlement
 	refused  map[wire.Item]declined
 	wakeAt   time.Time            // when something refused is to be asked for again; zero: never
 	heard    map[string]time.Time // last sign of life by connection
@@ -65,6 +65,7 @@ func newMember(ctx context.Context, id peer.ID, dialed []ma.Multiaddr) *member {
 		probe:     make(chan struct{}, 1),
 		retry:     make(chan struct{}, 1),
 		downloads: make(chan struct{}, 2),
+		settled:   make(map[[2]wire.Hash]settlement),
 		refused:   make(map[wire.Item]declined),
 		heard:     make(map[string]time.Time),
 	}
@@ -100,7 +101,8 @@ func (m *member) finish() bool {
 		return false
 	}
 	m.end()
-	m.session, m.since, m.inSync, m.settled, m.wakeAt = nil, time.Now(), false, settlement{}, time.Time{}
+	m.session, m.since, m.inSync, m.wakeAt = nil, time.Now(), false, time.Time{}
+	clear(m.settled)
 	clear(m.refused)
 	clear(m.heard)
 	return true

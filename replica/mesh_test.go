@@ -103,14 +103,14 @@ func TestBurstReachesAll(t *testing.T) {
 
 func TestLateNodeCatchesUp(t *testing.T) {
 	t.Parallel()
-	p := trusttest.Policy(t, signer, append(numbered("f", 1500), "big", "huge", "gone")...)
+	p := trusttest.Policy(t, signer, append(numbered("f", 4200), "big", "huge", "gone")...)
 	old := replicatest.New(t, 1, p, replica.Start)
 	recs := []trust.Record{
 		trusttest.Record(t, p, signer, "big", pattern(60<<10, 1), v0),
 		trusttest.Record(t, p, signer, "huge", pattern(3<<20, 2), v0),
 		trusttest.Tombstone(t, p, signer, "gone", v0),
 	}
-	for _, name := range numbered("f", 1500) { // more than one page
+	for _, name := range numbered("f", 4200) { // more than one pull asks for
 		recs = append(recs, trusttest.Record(t, p, signer, name, []byte(name), v0))
 	}
 	old.Write(t, recs...)
@@ -233,7 +233,7 @@ func TestI10WithheldIsNotOffered(t *testing.T) {
 	}
 	raw := newStranger(t)
 	raw.connect(t, old)
-	if offer := raw.ask(t, old, b.Digest()); offer.Held {
+	if offer := raw.ask(t, old, b); offer.Held {
 		t.Error("a withheld content is offered")
 	}
 }

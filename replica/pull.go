@@ -1,9 +1,7 @@
 package replica
 
 import (
-	"bytes"
 	"context"
-	"fmt"
 	"sync"
 	"time"
 
@@ -11,9 +9,9 @@ import (
 )
 
 const (
-	maxMissing   = 4096    // items asked for in one pull; the next pull asks for more
-	maxListed    = 1 << 17 // items that a peer may list; a policy has at most half of that
-	maxTransfers = 3       // peers that send us heads at once
+	maxAsked     = 4096 // items asked for in one pull; the next pull asks for more
+	maxLarge     = 256  // contents to be fetched that a pull finds before it fetches them
+	maxTransfers = 3    // peers that send us heads at once
 	firstPause   = 200 * time.Millisecond
 	longestPause = 3 * time.Second
 )
@@ -51,12 +49,12 @@ func nextPause(pause time.Duration, idle bool) time.Duration {
 
 // pullFrom pulls once, has another pull follow if need be, and reports whether this one was of no use.
 func (r *Replica) pullFrom(session context.Context, m *member) (idle bool) {
-	p := &pull{r: r, m: m, ctx: session, mine: r.summaries.current()}
+	p := &pull{r: r, m: m, ctx: session, mine: r.summaries.current(session)}
 	err := p.run()
 	if err != nil && session.Err() == nil {
 		r.log.Debug("pull failed", "peer", m.id, "err", err)
 	}
-	if err != nil || len(p.missing) > 0 {
+	if err != nil || p.asked > 0 {
 		notify(m.pull)
 	}
 	if p.taken > 0 {
@@ -81,93 +79,43 @@ type pull struct {
 	r    *Replica
 	m    *member
 	ctx  context.Context
-	mine summary
+	mine snapshot
 
-	theirs  wire.Root
-	equal   bool
-	missing []wire.Item // at most maxMissing
-	refused bool        // the peer lists what it cannot give us
+	equal bool
+	asked int    // items
+	large []want // proved, and their contents are still to be fetched
 
 	mu    sync.Mutex
 	taken int // records that the index took
 }
 
 func (p *pull) run() error {
-	large, err := p.converse()
+	if err := p.converse(); err != nil {
+		return err
+	}
+	return p.fetchLarge(p.large)
+}
+
+// converse is the whole stream.
+func (p *pull) converse() (err error) {
+	x, err := p.r.open(p.ctx, p.m.id, p.r.names.sync)
 	if err != nil {
 		return err
 	}
-	return p.fetchLarge(large)
-}
-
-// converse is the whole stream. It returns proved records whose content is still to be fetched.
-func (p *pull) converse() (large []want, err error) {
-	x, err := p.r.open(p.ctx, p.m.id, p.r.names.sync)
-	if err != nil {
-		return nil, err
-	}
 	defer func() { x.end(err) }()
-	done, err := p.greet(x)
-	if done || err != nil {
-		return nil, err
-	}
-	if err := p.readPages(x); err != nil {
-		return nil, err
-	}
-	if len(p.missing) == 0 {
-		p.m.settle(p.mine, p.theirs.Root)
-		p.m.compared(p.refused)
-		return nil, nil
-	}
-	p.m.compared(false)
-	return p.transfer(x)
-}
-
-// greet compares the roots and reports whether that is all.
-func (p *pull) greet(x *exchange) (done bool, err error) {
-	mine, settled := p.mine.root(), p.m.settledWith(p.mine)
-	if err := x.send(wire.Hello{Root: mine.Root, Count: mine.Count, Settled: settled}); err != nil {
-		return false, err
-	}
-	if p.theirs, err = expect[wire.Root](x, wire.MaxRequest, answerWithin); err != nil {
-		return false, err
-	}
-	if p.equal = p.theirs == mine; p.equal {
+	c := &comparison{x: x, r: p.r, m: p.m, mine: p.mine}
+	equal, done, err := c.greet()
+	if equal {
+		p.equal = true
 		p.m.compared(true)
 	}
-	return p.equal || p.theirs.Root == settled, nil
-}
-
-// readPages reads what the peer lists and notes what is missing here.
-func (p *pull) readPages(x *exchange) error {
-	var last wire.Key
-	for listed := 0; ; {
-		page, err := expect[wire.Page](x, wire.MaxMessage, stepWithin)
-		if err != nil {
-			return err
-		}
-		if listed += len(page.Items); listed > maxListed {
-			return fmt.Errorf("%w: endless list", wire.ErrMalformed)
-		}
-		for i, it := range page.Items {
-			if (listed > len(page.Items) || i > 0) && bytes.Compare(last[:], it.Key[:]) >= 0 {
-				return fmt.Errorf("%w: pages out of order", wire.ErrMalformed)
-			}
-			last = it.Key
-			p.consider(it)
-		}
-		if page.Last {
-			return nil
-		}
+	if done || err != nil {
+		return err
 	}
-}
-
-func (p *pull) consider(it wire.Item) {
-	switch {
-	case !lacks(p.mine, it):
-	case p.m.refuses(it, p.mine.policy(), p.r.now()):
-		p.refused = true
-	case len(p.missing) < maxMissing:
-		p.missing = append(p.missing, it)
+	whole, err := c.walk(func(items []wire.Item) (bool, error) { return p.take(x, items) })
+	if err != nil {
+		return err
 	}
+	p.m.compared(p.asked == 0 && whole.refused)
+	return nil
 }

@@ -73,8 +73,8 @@ type names struct {
 func namesOf(network trust.Key) names {
 	id := idOf(network)
 	return names{
-		sync:   protocol.ID("/dmfs/" + id + "/sync/1"),
-		fetch:  protocol.ID("/dmfs/" + id + "/fetch/1"),
+		sync:   protocol.ID("/dmfs/" + id + "/sync/2"),
+		fetch:  protocol.ID("/dmfs/" + id + "/fetch/2"),
 		member: protocol.ID("/dmfs/" + id + "/member/1"),
 		topic:  "/dmfs/" + id + "/heads/1",
 	}
@@ -166,6 +166,7 @@ func (r *Replica) run(cfg Config, bootstrap []peer.AddrInfo) error {
 	if r.admission != nil {
 		r.host.SetStreamHandler(r.names.member, r.serve(newLimiter[peer.ID](1, 64), r.serveMember))
 	}
+	r.spawn(r.followIndex)
 	r.spawn(r.watchMembers)
 	r.spawn(r.askAgain)
 	if err := r.supervise(bootstrap); err != nil {

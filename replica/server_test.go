@@ -18,7 +18,7 @@ type server struct {
 
 func newServer(t *testing.T, head wire.Head, content []byte) *server {
 	t.Helper()
-	it := wire.Item{Key: wire.KeyOf(head.Name), Version: head.Version, Tag: wire.TagOf(trust.DigestOf(content), signer.Public().Key, false, 0)}
+	it := wire.Item{Key: wire.KeyOf(head.Name), Version: head.Version, Tag: wire.StampOf(head.Version, trust.DigestOf(content), signer.Public().Key, false, 0).Tag()}
 	return newLister(t, it, head, content)
 }
 
@@ -27,14 +27,13 @@ func newLister(t *testing.T, it wire.Item, head wire.Head, content []byte) *serv
 	t.Helper()
 	s := &server{stranger: newStranger(t)}
 	s.answer(syncID, func(st network.Stream, m wire.Message) {
-		switch m := m.(type) {
-		case wire.Hello:
-			wire.Write(st, rootOf(it))
-			if m.Settled == rootOf(it).Root {
-				s.short.Add(1)
-				return
-			}
-			wire.Write(st, wire.Page{Last: true, Items: []wire.Item{it}})
+		switch m.(type) {
+		case wire.Root:
+			s.short.Add(1)
+			wire.Write(st, wire.Root{Hash: wire.Hash{1}})
+		case wire.Look:
+			s.short.Add(-1)
+			wire.Write(st, wire.Leaf{Items: []wire.Item{it}})
 		case wire.Want:
 			s.wants.Add(1)
 			wire.Write(st, head)

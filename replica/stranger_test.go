@@ -120,11 +120,11 @@ func (s *stranger) open(t *testing.T, n *replicatest.Node, proto protocol.ID) ne
 	return st
 }
 
-func (s *stranger) ask(t *testing.T, n *replicatest.Node, d trust.Digest) wire.Offer {
+func (s *stranger) ask(t *testing.T, n *replicatest.Node, rec trust.Record) wire.Offer {
 	t.Helper()
 	st := s.open(t, n, fetchID)
 	defer st.Reset()
-	if err := wire.Write(st, wire.Ask{Digest: d}); err != nil {
+	if err := wire.Write(st, wire.Ask{Key: wire.KeyOf(rec.Name().String()), Digest: rec.Digest()}); err != nil {
 		t.Fatal(err)
 	}
 	m, err := wire.Read(bufio.NewReader(st), wire.MaxMessage)
@@ -164,12 +164,12 @@ func headOf(rec trust.Record, inline bool) wire.Head {
 func itemOf(rec trust.Record) wire.Item {
 	return wire.Item{
 		Key: wire.KeyOf(rec.Name().String()), Version: int64(rec.Version()),
-		Tag: wire.TagOf(rec.Digest(), rec.Signer(), rec.Deleted(), rec.TTL()),
+		Tag: stampOf(rec).Tag(),
 	}
 }
 
-func rootOf(items ...wire.Item) wire.Root {
-	return wire.Root{Root: wire.RootOf(items), Count: uint32(len(items))}
+func stampOf(rec trust.Record) wire.Stamp {
+	return wire.StampOf(int64(rec.Version()), rec.Digest(), rec.Signer(), rec.Deleted(), rec.TTL())
 }
 
 func noise(n int) []byte {

@@ -1,110 +1,115 @@
 package replica
 
 import (
-	"bytes"
-	"slices"
+	"context"
 	"sync"
 
 	"dmfs/index"
+	"dmfs/replica/internal/summary"
 	"dmfs/replica/internal/wire"
 	"dmfs/trust"
 )
 
-// summary is what a node can serve, as of one moment; two peers compare theirs.
-type summary interface {
-	root() wire.Root
-	items() []wire.Item              // by key; shared and read only
-	held(wire.Key) (held, bool)      // what is held under a key
-	size(trust.Digest) (int64, bool) // of a content, if it may be served
-	policy() *trust.Policy           // the policy that admitted it all
+// snapshot is what a node can serve, as of one moment, and the policy that admits it; two peers compare
+// theirs.
+type snapshot struct {
+	summary.Tree
+	policy *trust.Policy
 }
 
-// held is one name as the summary and as the index has it.
-type held struct {
-	item  wire.Item
-	entry index.Entry
-}
-
-// summaries keeps the newest summary, computed anew only when the index has changed.
+// summaries follows the index, at a cost that follows its changes.
 type summaries struct {
 	ix *index.Index
 
-	mu     sync.Mutex
-	newest *list
+	mu    sync.Mutex
+	tree  summary.Tree
+	seq   uint64
+	moved chan struct{} // closed at the next change
 }
 
-func newSummaries(ix *index.Index) *summaries { return &summaries{ix: ix} }
+func newSummaries(ix *index.Index) *summaries {
+	return &summaries{ix: ix, moved: make(chan struct{})}
+}
 
-// current returns the summary of the index as it is now or newer than when current was called.
-func (s *summaries) current() summary {
+// follow keeps the summary up to date until ctx ends.
+func (s *summaries) follow(ctx context.Context) error {
+	return s.ix.Follow(ctx, 0, func(_ context.Context, news []index.Entry) error {
+		tree, _, _ := s.newest()
+		for _, e := range news {
+			tree = noting(tree, e)
+		}
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.tree, s.seq = tree, news[len(news)-1].Seq
+		close(s.moved)
+		s.moved = make(chan struct{})
+		return nil
+	})
+}
+
+// followIndex keeps the summary up to date.
+func (r *Replica) followIndex() {
+	if err := r.summaries.follow(r.ctx); r.ctx.Err() == nil {
+		r.log.Error("cannot follow the index", "err", err)
+	}
+}
+
+func (s *summaries) newest() (summary.Tree, uint64, <-chan struct{}) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	seq, policy := s.ix.Seq(), s.ix.Policy()
-	if s.newest == nil || s.newest.seq != seq || s.newest.admitted != policy {
-		s.newest = newList(seq, policy, s.ix.Entries())
-	}
-	return s.newest
+	return s.tree, s.seq, s.moved
 }
 
-// list is a summary that compares by listing everything.
-type list struct {
-	seq      uint64
-	admitted *trust.Policy
-	top      wire.Root
-	sorted   []wire.Item
-	names    map[wire.Key]held
-	sizes    map[trust.Digest]int64
-}
-
-func newList(seq uint64, policy *trust.Policy, entries []index.Entry) *list {
-	l := &list{
-		seq:      seq,
-		admitted: policy,
-		sorted:   make([]wire.Item, 0, len(entries)),
-		names:    make(map[wire.Key]held, len(entries)),
-		sizes:    make(map[trust.Digest]int64, len(entries)),
-	}
-	for _, e := range entries {
-		if !e.Record.IsZero() { // else the policy does not admit it any more
-			l.add(e)
+// current returns the summary of the index as it is now or newer than when current was called. When ctx
+// ends it returns what there is.
+func (s *summaries) current(ctx context.Context) snapshot {
+	policy, seq := s.ix.Policy(), s.ix.Seq()
+	for {
+		tree, at, moved := s.newest()
+		if at >= seq || ctx.Err() != nil {
+			return snapshot{tree, policy}
+		}
+		select {
+		case <-moved:
+		case <-ctx.Done():
 		}
 	}
-	slices.SortFunc(l.sorted, func(a, b wire.Item) int { return bytes.Compare(a.Key[:], b.Key[:]) })
-	l.top = wire.Root{Root: wire.RootOf(l.sorted), Count: uint32(len(l.sorted))}
-	return l
 }
 
-func (l *list) add(e index.Entry) {
-	it := itemOf(e.Record)
-	l.sorted = append(l.sorted, it)
-	l.names[it.Key] = held{it, e}
-	l.sizes[e.Record.Digest()] = e.Size
-}
-
-func itemOf(rec trust.Record) wire.Item {
-	return wire.Item{
-		Key:     wire.KeyOf(rec.Name().String()),
-		Version: int64(rec.Version()),
-		Tag:     wire.TagOf(rec.Digest(), rec.Signer(), rec.Deleted(), rec.TTL()),
+// noting returns the tree with what the index holds of a name; what the policy does not admit is not in
+// it. Of two names with one key it has the lesser one. Who makes up such names, which takes some 2^48
+// tries, has but one of them synced.
+func noting(tree summary.Tree, e index.Entry) summary.Tree {
+	name := e.Name.String()
+	key := wire.KeyOf(name)
+	old, ok := tree.Get(key)
+	switch {
+	case e.Record.IsZero() && ok && old.Name == name:
+		return tree.Remove(key)
+	case e.Record.IsZero(), ok && old.Name < name:
+		return tree
 	}
+	rec := e.Record
+	stamp := wire.StampOf(int64(rec.Version()), rec.Digest(), rec.Signer(), rec.Deleted(), rec.TTL())
+	return tree.Put(summary.Entry{Key: key, Stamp: stamp, Version: int64(rec.Version()), Name: name})
 }
 
-func (l *list) root() wire.Root       { return l.top }
-func (l *list) items() []wire.Item    { return l.sorted }
-func (l *list) policy() *trust.Policy { return l.admitted }
-
-func (l *list) held(k wire.Key) (held, bool) {
-	h, ok := l.names[k]
-	return h, ok
+// held returns what the index holds under a key and the policy admits.
+func (r *Replica) held(s snapshot, k wire.Key) (index.Entry, bool) {
+	listed, ok := s.Get(k)
+	if !ok {
+		return index.Entry{}, false
+	}
+	name, err := trust.ParseName(listed.Name)
+	if err != nil {
+		return index.Entry{}, false // it is the index's, so this cannot be
+	}
+	e, ok := r.ix.Get(name)
+	return e, ok && !e.Record.IsZero()
 }
 
-func (l *list) size(d trust.Digest) (int64, bool) {
-	n, ok := l.sizes[d]
-	return n, ok
-}
-
-// lacks reports whether somebody with the summary s should ask for it.
-func lacks(s summary, it wire.Item) bool {
-	have, ok := s.held(it.Key)
-	return !ok || it.Version > have.item.Version || it.Version == have.item.Version && it.Tag != have.item.Tag
+// lacks reports whether somebody with this tree should ask for an item.
+func lacks(t summary.Tree, it wire.Item) bool {
+	have, ok := t.Get(it.Key)
+	return !ok || it.Version > have.Version || it.Version == have.Version && it.Tag != have.Stamp.Tag()
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"slices"
 	"time"
 
 	"dmfs/replica/internal/wire"
@@ -29,53 +28,39 @@ func (r *Replica) syncNowAndThen(interval time.Duration) {
 
 // serveSync answers a peer that pulls from us.
 func (r *Replica) serveSync(x *exchange) error {
-	hello, err := expect[wire.Hello](x, wire.MaxRequest, answerWithin)
+	theirs, err := expect[wire.Root](x, wire.MaxRequest, answerWithin)
 	if err != nil {
 		return err
 	}
-	mine := r.summaries.current()
-	if err := x.send(mine.root()); err != nil {
+	mine := r.summaries.current(r.ctx)
+	if err := x.send(wire.Root{Hash: mine.Hash()}); err != nil {
 		return err
 	}
-	r.noteClient(x.peer, hello, mine)
-	if mine.root().Root == hello.Root || mine.root().Root == hello.Settled {
-		return nil
-	}
-	if err := sendPages(x, mine.items()); err != nil {
-		return err
-	}
-	return r.serveWants(x, mine)
+	defer r.noteClient(x.peer, theirs.Hash, mine)()
+	return r.serveRequests(x, mine)
 }
 
-// noteClient learns from what a peer says when it pulls: that we are equal, or that we should pull too.
-func (r *Replica) noteClient(id peer.ID, hello wire.Hello, mine summary) {
+// noteClient learns from what a peer says when it pulls: that we are equal, or that we should pull too, for
+// which there is a better time when the peer has what it lacks.
+func (r *Replica) noteClient(id peer.ID, theirs wire.Hash, mine snapshot) (afterwards func()) {
 	m := r.members.get(id)
-	switch {
-	case m == nil:
-	case hello.Root == mine.root().Root:
+	if m == nil {
+		return func() {}
+	}
+	if theirs == mine.Hash() {
 		m.compared(true)
-	case hello.Root != m.settledWith(mine):
-		notify(m.pull)
+		return func() {}
 	}
+	if _, settled := m.settledWith([2]wire.Hash{mine.Hash(), theirs}, mine.policy); settled {
+		return func() {}
+	}
+	return func() { notify(m.pull) }
 }
 
-func sendPages(x *exchange, items []wire.Item) error {
-	if len(items) == 0 {
-		return x.send(wire.Page{Last: true})
-	}
-	left := len(items)
-	for part := range slices.Chunk(items, wire.MaxItems) {
-		left -= len(part)
-		if err := x.put(wire.Page{Last: left == 0, Items: part}); err != nil {
-			return err
-		}
-	}
-	return x.flush()
-}
-
-// serveWants sends heads until the peer closes. No peer needs more than each item once.
-func (r *Replica) serveWants(x *exchange, mine summary) error {
-	for budget := len(mine.items()); ; {
+// serveRequests answers until the peer closes. No peer needs more than each part and each item once.
+func (r *Replica) serveRequests(x *exchange, mine snapshot) error {
+	parts, items := wire.MaxLook+4*mine.Len(), mine.Len()
+	for {
 		m, err := x.receive(wire.MaxRequest, idleWithin)
 		if errors.Is(err, io.EOF) {
 			return nil
@@ -83,25 +68,41 @@ func (r *Replica) serveWants(x *exchange, mine summary) error {
 		if err != nil {
 			return err
 		}
-		asked, ok := m.(wire.Want)
-		if budget -= len(asked.Keys); !ok || budget < 0 {
-			return fmt.Errorf("%w: bad request", wire.ErrMalformed)
+		switch m := m.(type) {
+		case wire.Look:
+			if parts -= len(m.Prefixes); parts >= 0 {
+				err = sendParts(x, mine, m.Prefixes)
+			}
+		case wire.Want:
+			if items -= len(m.Keys); items >= 0 {
+				err = r.sendHeads(x, mine, m.Keys)
+			}
+		default:
+			err = fmt.Errorf("%w: %T where a request must be", wire.ErrMalformed, m)
 		}
-		if err := r.sendHeads(x, mine, asked.Keys); err != nil {
+		if parts < 0 || items < 0 {
+			err = fmt.Errorf("%w: endless requests", wire.ErrMalformed)
+		}
+		if err != nil {
 			return err
 		}
 	}
 }
 
-// sendHeads sends what is held now, which may be newer than what was listed.
-func (r *Replica) sendHeads(x *exchange, mine summary, keys []wire.Key) error {
-	for _, k := range keys {
-		h, ok := mine.held(k)
-		if !ok {
-			continue
+func sendParts(x *exchange, mine snapshot, prefixes []wire.Prefix) error {
+	for _, p := range prefixes {
+		if err := x.put(mine.At(p).Message()); err != nil {
+			return err
 		}
-		e, ok := r.ix.Get(h.entry.Name)
-		if !ok || e.Record.IsZero() {
+	}
+	return x.flush()
+}
+
+// sendHeads sends what is held now, which may be newer than what was listed.
+func (r *Replica) sendHeads(x *exchange, mine snapshot, keys []wire.Key) error {
+	for _, k := range keys {
+		e, ok := r.held(mine, k)
+		if !ok {
 			continue
 		}
 		head, err := r.headOf(e, wire.MaxInline)

@@ -3,7 +3,6 @@ package replica
 import (
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"slices"
 	"sync"
 	"time"
@@ -12,18 +11,12 @@ import (
 	"dmfs/trust"
 )
 
-// transfer asks for what is missing, in bounded requests. It begins anywhere in the list, so that pulls
-// from several peers at once bring different things first, and asks again only for what is still missing.
-func (p *pull) transfer(x *exchange) (large []want, err error) {
-	start := rand.IntN(len(p.missing))
-	rotated := slices.Concat(p.missing[start:], p.missing[:start])
-	for part := range slices.Chunk(rotated, wire.MaxKeys) {
-		more, err := p.request(x, part)
-		if large = append(large, more...); err != nil {
-			return large, err
-		}
-	}
-	return large, nil
+// take asks for items and applies what comes, and reports whether there is room for more.
+func (p *pull) take(x *exchange, items []wire.Item) (more bool, err error) {
+	p.asked += len(items)
+	large, err := p.request(x, items)
+	p.large = append(p.large, large...)
+	return p.asked < maxAsked && len(p.large) < maxLarge, err
 }
 
 // want is an item that we asked for and the record that came.
@@ -40,8 +33,8 @@ func (p *pull) request(x *exchange, items []wire.Item) (large []want, err error)
 	case <-p.ctx.Done():
 		return nil, p.ctx.Err()
 	}
-	now := p.r.summaries.current()
-	items = slices.DeleteFunc(items, func(it wire.Item) bool { return !lacks(now, it) })
+	now := p.r.summaries.current(p.ctx)
+	items = slices.DeleteFunc(items, func(it wire.Item) bool { return p.had(now, it) })
 	if len(items) == 0 {
 		return nil, nil
 	}
@@ -188,4 +181,11 @@ func (p *pull) fetchOne(w want) error {
 	}
 	w.rec = whole
 	return p.apply([]want{w})
+}
+
+// had reports whether an item came from elsewhere since it was found to be lacking.
+func (p *pull) had(now snapshot, it wire.Item) bool {
+	before, _ := p.mine.Get(it.Key)
+	after, _ := now.Get(it.Key)
+	return before != after && !lacks(now.Tree, it)
 }

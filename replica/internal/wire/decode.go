@@ -76,12 +76,14 @@ func (r *reader) message(kind byte) Message {
 	switch kind {
 	case kindHead:
 		return r.head()
-	case kindHello:
-		return r.hello()
 	case kindRoot:
 		return r.root()
-	case kindPage:
-		return r.page()
+	case kindLook:
+		return r.look()
+	case kindNode:
+		return r.node()
+	case kindLeaf:
+		return r.leaf()
 	case kindWant:
 		return r.want()
 	case kindEnd:
@@ -116,36 +118,54 @@ func (r *reader) head() Message {
 	return h
 }
 
-func (r *reader) hello() Message {
-	var h Hello
-	r.fill(h.Root[:])
-	h.Count = uint32(r.number("count", 4, 0, 1<<32-1))
-	r.fill(h.Settled[:])
-	return h
-}
-
 func (r *reader) root() Message {
 	var m Root
-	r.fill(m.Root[:])
-	m.Count = uint32(r.number("count", 4, 0, 1<<32-1))
+	r.fill(m.Hash[:])
 	return m
 }
 
-func (r *reader) page() Message {
-	p := Page{Last: r.flag("last")}
-	n := int(r.number("number of items", 2, 0, MaxItems))
-	if r.err == nil && n*32 > len(r.rest) {
-		r.fail("too short")
-		return p
+func (r *reader) look() Message {
+	n := int(r.number("number of prefixes", 2, 1, MaxLook))
+	m := Look{Prefixes: make([]Prefix, n)}
+	for i := range m.Prefixes {
+		m.Prefixes[i] = r.prefix()
 	}
-	p.Items = make([]Item, n)
-	for i := range p.Items {
-		p.Items[i] = r.item()
-		if i > 0 && bytes.Compare(p.Items[i-1].Key[:], p.Items[i].Key[:]) >= 0 {
+	return m
+}
+
+func (r *reader) prefix() (p Prefix) {
+	p.Depth = uint8(r.number("depth", 1, 0, MaxDepth))
+	r.fill(p.Bits[:p.size()])
+	if p != PrefixOf(p.Bits, p.Depth) {
+		r.fail("bits behind a prefix")
+	}
+	return p
+}
+
+func (r *reader) node() Message {
+	var n Node
+	mask := r.number("children", 2, 1, 1<<16-1)
+	for i := range n.Children {
+		if mask>>i&1 == 0 {
+			continue
+		}
+		if r.fill(n.Children[i][:]); n.Children[i] == (Hash{}) {
+			r.fail("a child that is nothing")
+		}
+	}
+	return n
+}
+
+func (r *reader) leaf() Message {
+	n := int(r.number("number of items", 1, 0, MaxItems))
+	l := Leaf{Items: make([]Item, n)}
+	for i := range l.Items {
+		l.Items[i] = r.item()
+		if i > 0 && bytes.Compare(l.Items[i-1].Key[:], l.Items[i].Key[:]) >= 0 {
 			r.fail("items out of order")
 		}
 	}
-	return p
+	return l
 }
 
 func (r *reader) item() (it Item) {
@@ -157,10 +177,6 @@ func (r *reader) item() (it Item) {
 
 func (r *reader) want() Message {
 	n := int(r.number("number of keys", 2, 1, MaxKeys))
-	if r.err == nil && n*16 > len(r.rest) {
-		r.fail("too short")
-		return Want{}
-	}
 	m := Want{Keys: make([]Key, n)}
 	for i := range m.Keys {
 		r.fill(m.Keys[i][:])
@@ -170,7 +186,9 @@ func (r *reader) want() Message {
 
 func (r *reader) ask() Message {
 	var a Ask
+	r.fill(a.Key[:])
 	r.fill(a.Digest[:])
+	a.From = uint32(r.number("from", 4, 0, trust.MaxContent))
 	return a
 }
 

@@ -1,48 +1,64 @@
 // Package wire is the encoding of what two nodes say to each other. This comment is the format.
 //
-// A message is one byte of kind and version (the high four bits are the version, 1) and then its
+// A message is one byte of kind and version (the high four bits are the version) and then its
 // fields in the order given here, without padding. Numbers are unsigned and big-endian. A message has
 // exactly one encoding, and nothing may follow it, so what decodes encodes to the same bytes.
 //
-//	0x11 Head   name length 2, name; version 8; signature length 2, signature; digest 64; size 4;
-//	            inline 1 (0 or 1); the content, size bytes, if inline is 1
-//	0x12 Hello  root 32, count 4, settled 32
-//	0x13 Root   root 32, count 4
-//	0x14 Page   last 1 (0 or 1), number of items 2; items: key 16, version 8, tag 8
-//	0x15 Want   number of keys 2; keys: 16 each
-//	0x16 End    (no fields)
-//	0x17 Ask    digest 64
-//	0x18 Offer  held 1 (0 or 1), size 4
-//	0x19 Member length 2, certificates in DER, one behind the other, the sender's own first
+//	0x11 Head    name length 2, name; version 8; signature length 2, signature; digest 64; size 4;
+//	             inline 1 (0 or 1); the content, size bytes, if inline is 1
+//	0x23 Root    hash 16
+//	0x1b Look    number of prefixes 2; prefixes: depth 1, half bytes (depth + 1) / 2
+//	0x1c Node    children 2, the sum of 2^i for each child i that there is; their hashes: 16 each
+//	0x1d Leaf    number of items 1; items: key 12, version 8, tag 4
+//	0x25 Want    number of keys 2; keys: 12 each
+//	0x16 End     (no fields)
+//	0x27 Ask     key 12, digest 64, from 4
+//	0x18 Offer   held 1 (0 or 1), size 4
+//	0x19 Member  length 2, certificates in DER, one behind the other, the sender's own first
 //	0x1a Verdict reason 1
 //
 // Limits, checked before anything is allocated for the field: a name has 1 to 1,024 bytes and a
-// signature 1 to 16,384; a version is greater than 0 and fits in 63 bits; size is at most 10 MiB and at
-// most 64 KiB when inline is 1; a page has at most 1,024 items, their keys strictly ascending; a want has
-// 1 to 256 keys, no order demanded; an offer that is not held has size 0;
-// a member's certificates have 0 to 8,400 bytes; a reason is 0 to 6.
+// signature 1 to 16,384; a version is greater than 0 and fits in 63 bits; size and from are at most 10 MiB,
+// and size is at most 64 KiB when inline is 1; a look has 1 to 64 prefixes and a want 1 to 256 keys, in any
+// order; a depth is 0 to 24, and a prefix of odd depth ends with four bits of zero; a node has a child, and
+// no hash that is zero; a leaf has at most 16 items, their keys strictly ascending; an offer that is not held
+// has size 0; a member's certificates have 0 to 8,400 bytes; a reason is 0 to 6.
 //
 // The reasons of a verdict: 0 admitted, 1 not a certificate of this network, 2 malformed, 3 revoked,
 // 4 expired, 5 not valid yet, 6 a certificate of another key than the sender's.
 //
-// Keys, tags and roots: a key is the first 16 bytes of SHA-256(name). A digest is the content's
-// BLAKE2b-512, 64 bytes. A tag tells records of one name and version apart: it is the first 8 bytes of
-// SHA-256 over the digest, the signer's key (32 bytes), 1 for a tombstone and 0 for a file, and the
-// lifetime in nanoseconds (8 bytes, 0 for none). A root is SHA-256 over the count (4 bytes) and all items
-// (32 bytes each, as in a page) in the order of their keys.
+// # Summaries
+//
+// A key is the first 12 bytes of SHA-256(name). A digest is the content's BLAKE2b-512, 64 bytes. A stamp
+// is SHA-256 over version (8 bytes), digest, the signer's key (32 bytes), 1 for a tombstone and 0 for a
+// file, and the lifetime in nanoseconds (8 bytes, 0 for none). A tag is the first 4 bytes of a stamp: with
+// the version it tells, but for bad luck, whether two nodes hold the same.
+//
+// A prefix stands for the keys that begin with its half bytes, the high half of a byte first. What a node
+// holds of them has a hash, the first 16 bytes of SHA-256:
+//
+//   - of nothing: it is zero;
+//   - of at most 16 keys: over a zero byte and, in the order of the keys, key and stamp of each;
+//   - of more: over a byte of 1 and the hashes of the 16 prefixes with one more half byte, in their order.
+//
+// # What is said
 //
 // On a stream every message is preceded by its length as a minimal unsigned varint (LEB128), and each
 // reader says how long a message it takes. In gossip the message stands alone.
 //
-// What is said:
-//
 //	gossip   Head
-//	sync     the client sends Hello, the server answers Root. When the server's root is the client's, or the
-//	         one that the client has settled, that is all. Else the server sends pages, the last marked so.
-//	         Then, as often as the client likes: the client sends Want, the server answers with at most one
-//	         Head for each key (those it cannot serve are left out) and End. The client closes.
-//	fetch    the client sends Ask, the server answers Offer and, if held, size raw bytes.
-//	member   the client sends Member, its renewed certificate, the server answers Verdict.
+//	sync     Client and server send Root, the hash of the empty prefix. Then, as often as the client likes,
+//	         it sends Look, and the server answers each prefix in turn: with a Node if it holds more than 16
+//	         keys there, else with a Leaf of all of them. Or the client sends Want, and the server answers
+//	         with at most one Head for each key (those it cannot serve are left out) and End. The client
+//	         closes. The server tells one state of what it holds, and the newest heads. It remembers
+//	         nothing from one stream to the next. It may refuse to be asked more than once for everything.
+//	fetch    The client sends Ask for the content of a name, the server answers Offer and, if it holds this
+//	         very content and that many bytes of it, what begins at from: size less from raw bytes.
+//	member   The client sends Member, its renewed certificate, the server answers Verdict.
+//
+// The protocols are sync/2, fetch/2 and member/1 in /dmfs/NETWORK, the topic is heads/1 there; NETWORK is
+// the first four bytes of the network's key in hexadecimal, or "local" without one.
 //
 // In a network, both sides prove that they are members before anything of the above can be said: once
 // the connection is encrypted and both keys are proved, and before there are streams. The dialer sends
@@ -51,11 +67,33 @@
 // on the dialer's first stream, which serves no other purpose. A dialer that sends anything else gets no
 // answer.
 //
-// A worked example, the Head of the name "a" with version 1, the signature text "s", the digest of the
+// # Examples
+//
+// The Head of the name "a" with version 1, the signature text "s", the digest of the
 // content "hi" and that content inline:
 //
 //	11 0001 61 0000000000000001 0001 73
 //	bfbcbe7ade93034ee0a41a2ea7b5fd81d89bdb1d75d1af230ea37d7abe71078f
 //	1df6db4d251cbc6b58e8963db2546f0f539c80b0f08c0fdd8c0a71075c97b3e7
 //	00000002 01 6869
+//
+// A node that holds this, signed by the key of 32 bytes of 1, says with its length before it Root, and
+// when asked for the empty prefix, by a Look, it answers a Leaf; the client then sends a Want:
+//
+//	11 23 fccbec039224a478edadad446e6d99fa
+//	04 1b 0001 00
+//	1a 1d 01 ca978112ca1bbdcafac231b3 0000000000000001 674a59af
+//	0f 25 0001 ca978112ca1bbdcafac231b3
+//
+// One that holds the names 0 to 16, in decimal, each like that, has more than a leaf takes. Its Root and
+// its Node:
+//
+//	11 23 ec7757941421c87b761ed7bb0875b9ab
+//	b301 1c 69fe
+//	4ef77eaf5f72f7a913325165450ef943 245f29d69fe6c0b9b1d818b82c175b04
+//	44193e11cf4977440f28a33a5abd86a1 c8064d6dacaeefcf6682b9482c8c8c60
+//	f307f08e944a2cc72133571adf1f7bcc 642c4feb8f9c7087844b0e7e90acb399
+//	4b9e35e6e2c582d39948a1a9ed876b79 36901d0abb7f5092dba54337128dff5e
+//	994fe839d033caa2491411adfae2e710 10ef60161c85701403c5aab26e632808
+//	d3dabb788fc1a1ddf7747a19c7ebaaf1
 package wire

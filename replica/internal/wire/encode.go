@@ -1,7 +1,6 @@
 package wire
 
 import (
-	"crypto/sha256"
 	"encoding/binary"
 )
 
@@ -10,20 +9,6 @@ func Encode(m Message) []byte {
 	w := writer{b: []byte{m.kind()}}
 	m.encode(&w)
 	return w.b
-}
-
-// RootOf returns the root of items, which are in the order of their keys.
-func RootOf(items []Item) [32]byte {
-	h := sha256.New()
-	var w writer
-	w.u32(uint32(len(items)))
-	for _, it := range items {
-		w.item(it)
-		h.Write(w.b)
-		w.b = w.b[:0]
-	}
-	h.Write(w.b)
-	return [32]byte(h.Sum(nil))
 }
 
 type writer struct{ b []byte }
@@ -49,9 +34,10 @@ func (w *writer) item(it Item) {
 }
 
 func (Head) kind() byte    { return kindHead }
-func (Hello) kind() byte   { return kindHello }
 func (Root) kind() byte    { return kindRoot }
-func (Page) kind() byte    { return kindPage }
+func (Look) kind() byte    { return kindLook }
+func (Node) kind() byte    { return kindNode }
+func (Leaf) kind() byte    { return kindLeaf }
 func (Want) kind() byte    { return kindWant }
 func (End) kind() byte     { return kindEnd }
 func (Ask) kind() byte     { return kindAsk }
@@ -71,21 +57,34 @@ func (h Head) encode(w *writer) {
 	w.raw(h.Content)
 }
 
-func (h Hello) encode(w *writer) {
-	w.raw(h.Root[:])
-	w.u32(h.Count)
-	w.raw(h.Settled[:])
+func (r Root) encode(w *writer) { w.raw(r.Hash[:]) }
+
+func (m Look) encode(w *writer) {
+	w.u16(len(m.Prefixes))
+	for _, p := range m.Prefixes {
+		w.u8(p.Depth)
+		w.raw(p.Bits[:min(p.size(), len(p.Bits))])
+	}
 }
 
-func (r Root) encode(w *writer) {
-	w.raw(r.Root[:])
-	w.u32(r.Count)
+func (n Node) encode(w *writer) {
+	mask := 0
+	for i, h := range n.Children {
+		if h != (Hash{}) {
+			mask |= 1 << i
+		}
+	}
+	w.u16(mask)
+	for _, h := range n.Children {
+		if h != (Hash{}) {
+			w.raw(h[:])
+		}
+	}
 }
 
-func (p Page) encode(w *writer) {
-	w.flag(p.Last)
-	w.u16(len(p.Items))
-	for _, it := range p.Items {
+func (l Leaf) encode(w *writer) {
+	w.u8(byte(len(l.Items)))
+	for _, it := range l.Items {
 		w.item(it)
 	}
 }
@@ -99,7 +98,11 @@ func (m Want) encode(w *writer) {
 
 func (End) encode(*writer) {}
 
-func (a Ask) encode(w *writer) { w.raw(a.Digest[:]) }
+func (a Ask) encode(w *writer) {
+	w.raw(a.Key[:])
+	w.raw(a.Digest[:])
+	w.u32(a.From)
+}
 
 func (o Offer) encode(w *writer) {
 	w.flag(o.Held)

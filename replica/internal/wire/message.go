@@ -1,71 +1,48 @@
 package wire
 
 import (
-	"crypto/sha256"
-	"time"
-
 	"dmfs/trust"
 )
 
 // Limits of the format.
 const (
 	MaxInline = 64 << 10 // bytes of content in a Head
-	MaxItems  = 1024     // items of a Page
 	MaxKeys   = 256      // keys of a Want
+	MaxLook   = 64       // prefixes of a Look
+	MaxItems  = 16       // items of a Leaf
+	MaxDepth  = 24       // of a prefix: the half bytes of a key
 	MaxChain  = 8400     // bytes of certificates in a Member, which is what package trust takes
-
 	// MaxRequest bounds what a server reads: the longest Want.
 	MaxRequest = 1 + 2 + MaxKeys*len(Key{})
+	// MaxPart bounds what answers a prefix: the longest Leaf.
+	MaxPart = 1 + 1 + MaxItems*itemSize
 	// MaxMember bounds what is read of somebody who has not proved anything: the longest Member.
 	MaxMember = 1 + 2 + MaxChain
 	// MaxMessage bounds every message: the longest Head.
 	MaxMessage = 1 + 2 + trust.MaxName + 8 + 2 + trust.MaxSignature + 64 + 4 + 1 + MaxInline
+
+	itemSize = len(Key{}) + 8 + len(Tag{})
 )
 
+// The low half counts messages, the high half the versions of one.
 const (
-	kindHead byte = 0x11 + iota
-	kindHello
-	kindRoot
-	kindPage
-	kindWant
-	kindEnd
-	kindAsk
-	kindOffer
-	kindMember
-	kindVerdict
+	kindHead    byte = 0x11
+	kindEnd     byte = 0x16
+	kindOffer   byte = 0x18
+	kindMember  byte = 0x19
+	kindVerdict byte = 0x1a
+	kindLook    byte = 0x1b
+	kindNode    byte = 0x1c
+	kindLeaf    byte = 0x1d
+	kindRoot    byte = 0x23
+	kindWant    byte = 0x25
+	kindAsk     byte = 0x27
 )
 
-// Message is one of Head, Hello, Root, Page, Want, End, Ask, Offer, Member and Verdict.
+// Message is one of Head, Root, Look, Node, Leaf, Want, End, Ask, Offer, Member and Verdict.
 type Message interface {
 	kind() byte
 	encode(*writer)
-}
-
-// Key stands for a name in a summary.
-type Key [16]byte
-
-// KeyOf returns the key of a name.
-func KeyOf(name string) Key {
-	sum := sha256.Sum256([]byte(name))
-	return Key(sum[:16])
-}
-
-// TagOf returns the tag of a record with these properties.
-func TagOf(digest [64]byte, signer [32]byte, deleted bool, ttl time.Duration) [8]byte {
-	var w writer
-	w.raw(digest[:])
-	w.raw(signer[:])
-	w.flag(deleted)
-	w.u64(uint64(ttl))
-	sum := sha256.Sum256(w.b)
-	return [8]byte(sum[:8])
-}
-
-// Item is one name in a summary: which version of it a node holds.
-type Item struct {
-	Key     Key
-	Version int64
-	Tag     [8]byte
 }
 
 // Head is a signed version of a name. Content is nil unless it travels inline; an inline content without
@@ -79,25 +56,18 @@ type Head struct {
 	Content   []byte
 }
 
-// Hello opens a sync with the client's root. Settled is a root of the server's from which the client
-// could take nothing, else zero.
-type Hello struct {
-	Root    [32]byte
-	Count   uint32
-	Settled [32]byte
-}
+// Root is the hash of all that a node holds.
+type Root struct{ Hash Hash }
 
-// Root is the server's answer to Hello.
-type Root struct {
-	Root  [32]byte
-	Count uint32
-}
+// Look asks for what is below prefixes.
+type Look struct{ Prefixes []Prefix }
 
-// Page is a part of the server's items.
-type Page struct {
-	Last  bool
-	Items []Item
-}
+// Node answers a prefix with more than MaxItems items below it: the hash of what is below the prefix with
+// one more half byte, zero where there is nothing.
+type Node struct{ Children [16]Hash }
+
+// Leaf answers a prefix with all the items below it.
+type Leaf struct{ Items []Item }
 
 // Want asks for heads.
 type Want struct{ Keys []Key }
@@ -105,10 +75,14 @@ type Want struct{ Keys []Key }
 // End closes the answer to a Want.
 type End struct{}
 
-// Ask asks for a content.
-type Ask struct{ Digest [64]byte }
+// Ask asks for the content of a name, if it has this digest, from a byte of it on.
+type Ask struct {
+	Key    Key
+	Digest [64]byte
+	From   uint32
+}
 
-// Offer answers an Ask; Size raw bytes follow it when the content is held.
+// Offer answers an Ask with the size of the whole content; the bytes asked for follow when it is held.
 type Offer struct {
 	Held bool
 	Size uint32

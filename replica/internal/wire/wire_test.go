@@ -3,11 +3,9 @@ package wire
 import (
 	"bufio"
 	"bytes"
-	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"io"
-	"os"
 	"strings"
 	"testing"
 
@@ -18,23 +16,28 @@ import (
 
 // good is one message of every kind, at its limits where it has some.
 func good() map[string]Message {
-	full := Page{Last: true}
+	full := Leaf{}
 	for i := range MaxItems {
-		it := Item{Version: 1<<63 - 1}
-		binary.BigEndian.PutUint16(it.Key[:], uint16(i))
-		full.Items = append(full.Items, it)
+		full.Items = append(full.Items, Item{Key: Key{byte(i)}, Version: 1<<63 - 1, Tag: Tag{9}})
+	}
+	var node Node
+	for i := range node.Children {
+		node.Children[i][i] = 1
 	}
 	return map[string]Message{
 		"head":         Head{Name: "a", Version: 1, Signature: []byte("s"), Size: trust.MaxContent},
 		"head empty":   Head{Name: "a", Version: 1, Signature: []byte("s"), Content: []byte{}},
 		"head longest": longestHead(),
-		"hello":        Hello{Root: [32]byte{1}, Count: 7, Settled: [32]byte{2}},
-		"root":         Root{Root: [32]byte{1}, Count: 1<<32 - 1},
-		"page":         full,
-		"page empty":   Page{Items: []Item{}},
+		"root":         Root{Hash: Hash{1}},
+		"look":         longestLook(),
+		"look short":   Look{Prefixes: []Prefix{{}, PrefixOf(Key{0xab, 0xcd}, 3)}},
+		"node":         node,
+		"node of one":  Node{Children: [16]Hash{7: {1}}},
+		"leaf":         full,
+		"leaf empty":   Leaf{Items: []Item{}},
 		"want":         Want{Keys: make([]Key, MaxKeys)},
 		"end":          End{},
-		"ask":          Ask{Digest: [64]byte{9}},
+		"ask":          Ask{Key: Key{8}, Digest: [64]byte{9}, From: trust.MaxContent},
 		"offer":        Offer{Held: true, Size: trust.MaxContent},
 		"offer none":   Offer{},
 		"member":       longestMember(),
@@ -44,6 +47,13 @@ func good() map[string]Message {
 }
 
 func longestMember() Member { return Member{Chain: bytes.Repeat([]byte("c"), MaxChain)} }
+
+func longestLook() (l Look) {
+	for i := range MaxLook {
+		l.Prefixes = append(l.Prefixes, PrefixOf(Key{byte(i), 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11}, MaxDepth))
+	}
+	return l
+}
 
 func longestHead() Head {
 	return Head{
@@ -70,6 +80,14 @@ func TestLimitsAreTheLongestMessages(t *testing.T) {
 	}
 	if n := len(Encode(Want{Keys: make([]Key, MaxKeys)})); n != MaxRequest {
 		t.Errorf("longest want has %d bytes, MaxRequest is %d", n, MaxRequest)
+	}
+	if n := len(Encode(longestLook())); n > MaxRequest {
+		t.Errorf("longest look has %d bytes, MaxRequest is %d", n, MaxRequest)
+	}
+	for _, name := range []string{"node", "leaf"} {
+		if n := len(Encode(good()[name])); n > MaxPart || name == "leaf" && n < MaxPart {
+			t.Errorf("longest %s has %d bytes, MaxPart is %d", name, n, MaxPart)
+		}
 	}
 	if n := len(Encode(longestMember())); n != MaxMember {
 		t.Errorf("longest member has %d bytes, MaxMember is %d", n, MaxMember)
@@ -113,12 +131,18 @@ func TestBadFieldsAreRefused(t *testing.T) {
 		"long content":        change(func(h *Head) { h.Size = trust.MaxContent + 1 }),
 		"long inline":         change(func(h *Head) { h.Size = MaxInline + 1; h.Content = make([]byte, MaxInline+1) }),
 		"content and size":    change(func(h *Head) { h.Size = 1; h.Content = []byte("ab") }),
-		"equal keys":          Page{Items: []Item{{Version: 1}, {Version: 1}}},
-		"item of version 0":   Page{Items: []Item{{}}},
-		"too many items":      Page{Items: make([]Item, MaxItems+1)},
+		"equal keys":          Leaf{Items: []Item{{Version: 1}, {Version: 1}}},
+		"item of version 0":   Leaf{Items: []Item{{}}},
+		"too many items":      Leaf{Items: make([]Item, MaxItems+1)},
+		"look at nothing":     Look{},
+		"too many prefixes":   Look{Prefixes: make([]Prefix, MaxLook+1)},
+		"too deep":            Look{Prefixes: []Prefix{{Depth: MaxDepth + 1}}},
+		"bits behind":         Look{Prefixes: []Prefix{{Depth: 1, Bits: Key{0x01}}}},
+		"node of nothing":     Node{},
 		"want of nothing":     Want{},
 		"too many keys":       Want{Keys: make([]Key, MaxKeys+1)},
 		"size of what is not": Offer{Size: 1},
+		"far in":              Ask{From: trust.MaxContent + 1},
 		"long offer":          Offer{Held: true, Size: trust.MaxContent + 1},
 		"long member":         Member{Chain: make([]byte, MaxChain+1)},
 		"unknown reason":      Verdict{Reason: OtherKey + 1},
@@ -127,7 +151,7 @@ func TestBadFieldsAreRefused(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	for _, b := range []string{"10", "1b", "21", "15ffff", "1401ffff", "1802" + "00000000"} {
+	for _, b := range []string{"10", "1e", "21", "25ffff", "1b0002" + "00", "1c0001" + strings.Repeat("00", 16), "1c0003" + strings.Repeat("01", 16), "1802" + "00000000"} {
 		raw, _ := hex.DecodeString(b)
 		if _, err := Decode(raw); !errors.Is(err, ErrMalformed) {
 			t.Errorf("%s: %v", b, err)
@@ -174,45 +198,6 @@ func TestBadFramesAreRefused(t *testing.T) {
 	}
 }
 
-// TestExample decodes the example of the package comment.
-func TestExample(t *testing.T) {
-	src, err := os.ReadFile("doc.go")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, tail, _ := strings.Cut(string(src), "// content \"hi\" and that content inline:\n//\n")
-	tail, _, _ = strings.Cut(tail, "package wire")
-	b, err := hex.DecodeString(strings.NewReplacer("//", "", "\t", "", " ", "", "\n", "").Replace(tail))
-	if err != nil || len(b) == 0 {
-		t.Fatalf("no example in doc.go: %v", err)
-	}
-	got, err := Decode(b)
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := Head{Name: "a", Version: 1, Signature: []byte("s"), Digest: trust.DigestOf([]byte("hi")), Size: 2, Content: []byte("hi")}
-	if diff := cmp.Diff(Message(want), got); diff != "" {
-		t.Error(diff)
-	}
-}
-
-func TestRootDependsOnEverything(t *testing.T) {
-	base := []Item{{Key: Key{1}, Version: 1}, {Key: Key{2}, Version: 1}}
-	seen := map[[32]byte]string{RootOf(base): "base", RootOf(nil): "none"}
-	for name, items := range map[string][]Item{
-		"shorter": base[:1],
-		"key":     {{Key: Key{1}, Version: 1}, {Key: Key{3}, Version: 1}},
-		"version": {{Key: Key{1}, Version: 1}, {Key: Key{2}, Version: 2}},
-		"tag":     {{Key: Key{1}, Version: 1}, {Key: Key{2}, Version: 1, Tag: [8]byte{1}}},
-	} {
-		root := RootOf(items)
-		if other, dup := seen[root]; dup {
-			t.Errorf("%s and %s have one root", name, other)
-		}
-		seen[root] = name
-	}
-}
-
 // FuzzDecode: what decodes encodes to the same bytes.
 func FuzzDecode(f *testing.F) {
 	for _, m := range good() {
@@ -254,17 +239,4 @@ func FuzzRead(f *testing.F) {
 			t.Fatalf("%x became %x: %v", b, buf.Bytes(), err)
 		}
 	})
-}
-
-func TestTagDependsOnEverything(t *testing.T) {
-	seen := make(map[[8]byte]bool)
-	for _, tag := range [][8]byte{
-		TagOf([64]byte{}, [32]byte{}, false, 0), TagOf([64]byte{1}, [32]byte{}, false, 0),
-		TagOf([64]byte{}, [32]byte{1}, false, 0), TagOf([64]byte{}, [32]byte{}, true, 0), TagOf([64]byte{}, [32]byte{}, false, 1),
-	} {
-		if seen[tag] {
-			t.Errorf("tag %x twice", tag)
-		}
-		seen[tag] = true
-	}
 }
