@@ -56,7 +56,7 @@ func TestUpstreamAcceptance(t *testing.T) {
 
 	m.Write("disk", []byte("80% full\n"))
 	own := b.Own("telemetry", "disk")
-	m.Must("dmfs file update disk --name " + own + " --key b.state/identity.key --mount $B")
+	m.Must("dmfs file update disk --namespace telemetry --name disk --key b.state/identity.key --mount $B")
 	harness.Eventually(t, patience, harness.Shows(own, []byte("80% full\n"), m.Nodes...))
 
 	m.Must("dmfs generate identity-key --private-key-path stranger.key --public-key-path stranger.pub")

@@ -39,7 +39,11 @@ func deleteFile(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	signature, version, err := signLater(c, m, nil, trust.Statement{Name: name, Deleted: true})
+	signer, err := readSigner(c)
+	if err != nil {
+		return err
+	}
+	signature, version, err := signLater(c, signer, m, nil, trust.Statement{Name: name, Deleted: true})
 	if err != nil {
 		return err
 	}

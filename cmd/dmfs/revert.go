@@ -58,7 +58,11 @@ func revertFile(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	return supersede(c, m, content, trust.Statement{Name: name, TTL: ttl})
+	signer, err := readSigner(c)
+	if err != nil {
+		return err
+	}
+	return supersede(c, signer, m, content, trust.Statement{Name: name, TTL: ttl})
 }
 
 // oldContent reads a kept version.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/base64"
 	"fmt"
 	"math"
 	"path/filepath"
@@ -42,6 +43,7 @@ func signFlags() []cli.Flag {
 	return []cli.Flag{
 		keyFlag(),
 		nameFlag(),
+		namespaceFlag(),
 		ttlFlag(),
 		certFlag(),
 		networkFlag(),
@@ -54,11 +56,7 @@ func certFlag() cli.Flag {
 }
 
 // seal signs, and appends the certificate of --cert.
-func seal(c *cli.Context, content []byte, st trust.Statement) ([]byte, error) {
-	signer, err := readSigner(c)
-	if err != nil {
-		return nil, err
-	}
+func seal(c *cli.Context, signer *trust.Signer, content []byte, st trust.Statement) ([]byte, error) {
 	signature, err := signer.Sign(trust.DigestOf(content), st)
 	if err != nil || c.String("cert") == "" {
 		return signature, err
@@ -94,6 +92,10 @@ func nameFlag() cli.Flag {
 	return &cli.StringFlag{Name: "name", Usage: "the file's whole `NAME` in the network, for example dns/cnames", DefaultText: "the last part of FILE's path"}
 }
 
+func namespaceFlag() cli.Flag {
+	return &cli.StringFlag{Name: "namespace", Usage: "the name is `NS`/KEY, KEY being the public half of --key, or with --name NS/KEY/NAME", DefaultText: "none"}
+}
+
 func networkFlag() cli.Flag {
 	return &cli.StringFlag{Name: "network-id", Usage: "the network's `KEY`, or a file that holds it", DefaultText: "none"}
 }
@@ -107,6 +109,24 @@ func nameOf(c *cli.Context) (trust.Name, error) {
 	name, err := trust.ParseName(text)
 	if err != nil {
 		return name, fail(exitUsage, "", "%w", err)
+	}
+	return name, nil
+}
+
+// signedName is nameOf for what the signer publishes, perhaps as a member.
+func signedName(c *cli.Context, signer *trust.Signer) (trust.Name, error) {
+	namespace := c.String("namespace")
+	if namespace == "" {
+		return nameOf(c)
+	}
+	key := signer.Public().Key
+	text := namespace + "/" + base64.RawURLEncoding.EncodeToString(key[:])
+	if c.String("name") != "" {
+		text += "/" + c.String("name")
+	}
+	name, err := trust.ParseName(text)
+	if err != nil {
+		return name, fail(exitUsage, "", "--namespace %s: %w", namespace, err)
 	}
 	return name, nil
 }
@@ -127,29 +147,33 @@ func signFile(c *cli.Context) error {
 	if err := takes(c, 1, 1); err != nil {
 		return err
 	}
-	path := c.Args().First()
-	st, err := statement(c)
+	file := c.Args().First()
+	signer, err := readSigner(c)
 	if err != nil {
 		return err
 	}
-	content, err := readContent(path)
+	st, err := statement(c, signer)
 	if err != nil {
 		return err
 	}
-	signature, err := seal(c, content, st)
+	content, err := readContent(file)
 	if err != nil {
 		return err
 	}
-	if err := replaceFile(path+".sig", signature, 0o644); err != nil {
+	signature, err := seal(c, signer, content, st)
+	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintln(c.App.Writer, path+".sig")
+	if err := replaceFile(file+".sig", signature, 0o644); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(c.App.Writer, file+".sig")
 	return err
 }
 
 // statement is what the command line wants to be signed.
-func statement(c *cli.Context) (st trust.Statement, err error) {
-	if st.Name, err = nameOf(c); err != nil {
+func statement(c *cli.Context, signer *trust.Signer) (st trust.Statement, err error) {
+	if st.Name, err = signedName(c, signer); err != nil {
 		return st, err
 	}
 	if st.Network, err = networkOf(c); err != nil {

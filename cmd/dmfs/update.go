@@ -34,7 +34,11 @@ func updateFile(c *cli.Context) error {
 	if err := takes(c, 1, 1); err != nil {
 		return err
 	}
-	name, err := nameOf(c)
+	signer, err := readSigner(c)
+	if err != nil {
+		return err
+	}
+	name, err := signedName(c, signer)
 	if err != nil {
 		return err
 	}
@@ -50,12 +54,12 @@ func updateFile(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	return supersede(c, m, content, trust.Statement{Name: name, TTL: ttl})
+	return supersede(c, signer, m, content, trust.Statement{Name: name, TTL: ttl})
 }
 
 // supersede publishes content as the next version and says so.
-func supersede(c *cli.Context, m *mounted, content []byte, st trust.Statement) error {
-	signature, version, err := signLater(c, m, content, st)
+func supersede(c *cli.Context, signer *trust.Signer, m *mounted, content []byte, st trust.Statement) error {
+	signature, version, err := signLater(c, signer, m, content, st)
 	if err != nil {
 		return err
 	}
@@ -68,7 +72,7 @@ func supersede(c *cli.Context, m *mounted, content []byte, st trust.Statement) e
 
 // signLater signs the statement about content, for the network of m and as the
 // version after the one that m has.
-func signLater(c *cli.Context, m *mounted, content []byte, st trust.Statement) ([]byte, trust.Version, error) {
+func signLater(c *cli.Context, signer *trust.Signer, m *mounted, content []byte, st trust.Statement) ([]byte, trust.Version, error) {
 	var err error
 	if st.Network, err = networkOf(c); err != nil {
 		return nil, 0, err
@@ -81,7 +85,7 @@ func signLater(c *cli.Context, m *mounted, content []byte, st trust.Statement) (
 		st.Network = key.Key
 	}
 	st.Version = max(trust.VersionAt(time.Now()), m.version(st.Name)+1)
-	signature, err := seal(c, content, st)
+	signature, err := seal(c, signer, content, st)
 	return signature, st.Version, err
 }
 
