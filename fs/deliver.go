@@ -161,6 +161,9 @@ var errOvertaken = syscall.ECANCELED
 
 // replace renames the staged version onto its name.
 func (f *FS) replace(e index.Entry) error {
+	if err := f.makeWay(e.Name.String()); err != nil {
+		return err
+	}
 	if err := f.ensureDir(e.Name.Dir()); err != nil {
 		return err
 	}
@@ -192,7 +195,12 @@ func (f *FS) ensureDir(path string) error {
 	if err := f.ensureDir(parent); err != nil {
 		return err
 	}
-	return f.change(doMkdir, path, 0)
+	err := f.change(doMkdir, path, 0)
+	if errors.Is(err, syscall.EEXIST) { // the kernel has it from an earlier process
+		f.placeDir(path)
+		return nil
+	}
+	return err
 }
 
 // Refresh makes the directories those of the policy in force, after the names
@@ -256,6 +264,7 @@ func (f *FS) hide(n trust.Name) {
 // force shows a change, which is held, without a request through the mount.
 func (f *FS) force(e index.Entry) {
 	if e.Shown {
+		f.placeDir(e.Name.Dir())
 		f.show(e)
 	} else {
 		f.hide(e.Name)

@@ -36,6 +36,16 @@ func (l plus) add(e fuse.DirEntry, node uint64) bool {
 	return true
 }
 
+// openDir has the kernel walk the path again when the directory has gone under an
+// earlier process.
+func (f *FS) openDir(node uint64) error {
+	kind, _, ok := split(node)
+	if _, known := f.tree.path(node); ok && kind == dirKind && !known {
+		return syscall.ESTALE
+	}
+	return nil
+}
+
 // batch is how many children are taken from the tree at a time.
 const batch = 128
 

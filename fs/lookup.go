@@ -74,7 +74,7 @@ func (f *FS) entry(node uint64, keep time.Duration, out *fuse.EntryOut) error {
 	if err != nil {
 		return err
 	}
-	out.NodeId = node
+	out.NodeId, out.Generation = node, f.tree.generation(node)
 	out.SetEntryTimeout(keep)
 	out.SetAttrTimeout(keepAttr)
 	return nil

@@ -64,6 +64,7 @@ type FS struct {
 	readOnly   bool
 	started    time.Time
 	epoch      uint64
+	secret     secret
 	log        *slog.Logger
 
 	tree     *tree
@@ -129,7 +130,7 @@ func newFS(o Options, mountpoint string, ix *index.Index) *FS {
 		index: ix, mountpoint: mountpoint, stateDir: o.StateDir, log: o.Log,
 		owner:   fuse.Owner{Uid: o.UID, Gid: o.GID},
 		dirMode: cmp.Or(o.DirMode, 0o755), fileMode: cmp.Or(o.FileMode, 0o444), readOnly: o.ReadOnly,
-		started: time.Now(), epoch: newEpoch(),
+		started: time.Now(), epoch: newEpoch(), secret: newSecret(),
 		tree: newTree(), keeper: &keeper{index: ix}, pages: newPages(o.Pages), paths: &paths{index: ix}, proofs: &proofs{},
 		staged: &staged{}, renames: newRenames(),
 		courier: newCourier(), tasks: make(chan task), followed: make(chan struct{}), ended: make(chan struct{}),
@@ -140,9 +141,8 @@ func newFS(o Options, mountpoint string, ix *index.Index) *FS {
 
 // load shows what was shown when all changes up to seq were delivered.
 func (f *FS) load(seq uint64) {
-	numbers := f.index.Dirs()
 	for _, path := range f.standing() {
-		f.tree.addDir(path, numbers[path])
+		f.placeDir(path)
 	}
 	for _, e := range f.index.Entries() {
 		shown := e.Shown
@@ -150,6 +150,7 @@ func (f *FS) load(seq uint64) {
 			e, shown = f.index.ShownAt(e.Name, seq)
 		}
 		if shown {
+			f.placeDir(e.Name.Dir())
 			f.showHeld(e)
 		}
 	}

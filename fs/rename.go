@@ -120,12 +120,12 @@ func (f *FS) mkdir(in *fuse.MkdirIn, base string, out *fuse.EntryOut) error {
 	if _, announced := f.staged.take(path, in.Pid); !ok || !announced {
 		return ErrUnsigned
 	}
-	number, ok := f.index.Dirs()[path]
+	f.placeDir(path)
+	node, ok := f.tree.node(path)
 	if !ok {
 		return syscall.ENOENT
 	}
-	f.tree.addDir(path, number)
-	return f.entry(nodeID(dirKind, number), forever, out)
+	return f.entry(node, forever, out)
 }
 
 // rmdir serves the courier likewise.
@@ -135,6 +135,8 @@ func (f *FS) rmdir(h *fuse.InHeader, base string) error {
 	if _, announced := f.staged.take(path, h.Pid); !ok || !announced {
 		return ErrUnsigned
 	}
-	f.tree.removeDir(path)
+	if !f.tree.removeDir(path) {
+		return syscall.ENOTEMPTY
+	}
 	return nil
 }

@@ -20,6 +20,7 @@ type memory struct {
 	Mountpoint string `json:"mountpoint"`
 	Device     uint64 `json:"device"` // st_dev
 	Init       []byte `json:"init"`   // the kernel's INIT request
+	Secret     secret `json:"secret"`
 }
 
 const memoryFile = "mount.json"
@@ -49,7 +50,7 @@ func (f *FS) remember() error {
 	if f.stateDir == "" {
 		return nil
 	}
-	text, err := json.Marshal(memory{f.mountpoint, f.device, f.line.init})
+	text, err := json.Marshal(memory{f.mountpoint, f.device, f.line.init, f.secret})
 	if err != nil {
 		return err
 	}
@@ -87,7 +88,7 @@ func takeOver(o Options, ix *index.Index) (*FS, error) {
 		return nil, discard(o.Mountpoint)
 	}
 	f := newFS(o, m.Mountpoint, ix)
-	f.device = m.Device
+	f.device, f.secret = m.Device, m.Secret
 	f.line = &connection{device: o.Device, init: m.Init}
 	seq := ix.LastDelivered()
 	f.load(seq)

@@ -1,7 +1,6 @@
 package fs
 
 import (
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -15,17 +14,9 @@ import (
 // version by a lookup before it learns of it by the rename.
 type tree struct {
 	mu     sync.RWMutex
-	dirs   map[uint64]*dir // by node id
-	byPath map[string]*dir // "" is the root
-}
-
-// dir is one directory. Its fields are guarded by the tree's lock.
-type dir struct {
-	node     uint64
-	path     string
-	changed  time.Time
-	children map[string]child
-	order    []string // names of children in the order of their cookies
+	dirs   map[uint64]*dir   // by node id
+	byPath map[string]*dir   // "" is the root
+	dead   map[uint64]uint64 // generations, see removeDir
 }
 
 // child is a subdirectory or a file.
@@ -39,70 +30,7 @@ func (c child) isDir() bool { return c.dir != nil }
 
 func newTree() *tree {
 	root := &dir{node: rootNode, changed: time.Now(), children: map[string]child{}}
-	return &tree{dirs: map[uint64]*dir{rootNode: root}, byPath: map[string]*dir{"": root}}
-}
-
-// addDir shows the directory path, whose parent is shown already.
-func (t *tree) addDir(path string, number uint64) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.byPath[path] != nil {
-		return
-	}
-	d := &dir{node: nodeID(dirKind, number), path: path, changed: time.Now(), children: map[string]child{}}
-	t.dirs[d.node], t.byPath[path] = d, d
-	parent, base := splitPath(path)
-	t.byPath[parent].put(base, child{cookie: number, dir: d})
-}
-
-// removeDir takes away a directory with nothing in it.
-func (t *tree) removeDir(path string) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	d := t.byPath[path]
-	if d == nil || len(d.children) > 0 {
-		return
-	}
-	delete(t.dirs, d.node)
-	delete(t.byPath, path)
-	parent, base := splitPath(path)
-	t.byPath[parent].remove(base)
-}
-
-// emptyDirs returns the directories that have no file below them and are not
-// wanted, children first.
-func (t *tree) emptyDirs(wanted []string) []string {
-	t.mu.RLock()
-	defer t.mu.RUnlock()
-	needed := map[string]bool{"": true}
-	for _, path := range wanted {
-		needed[path] = true
-	}
-	for path, d := range t.byPath {
-		for _, c := range d.children {
-			if !c.isDir() {
-				need(needed, path)
-				break
-			}
-		}
-	}
-	var empty []string
-	for path := range t.byPath {
-		if !needed[path] {
-			empty = append(empty, path)
-		}
-	}
-	slices.Sort(empty)
-	slices.Reverse(empty)
-	return empty
-}
-
-// need marks a directory and those above it.
-func need(needed map[string]bool, path string) {
-	for !needed[path] {
-		needed[path] = true
-		path, _ = splitPath(path)
-	}
+	return &tree{dirs: map[uint64]*dir{rootNode: root}, byPath: map[string]*dir{"": root}, dead: map[uint64]uint64{}}
 }
 
 // show makes e the visible version of its name and returns what was, which is e
@@ -115,6 +43,7 @@ func (t *tree) show(e index.Entry) (old index.Entry, was bool) {
 		return e, true
 	}
 	c, ok := d.children[e.Name.Base()]
+	t.drop(c.dir)
 	d.put(e.Name.Base(), child{cookie: e.Born, entry: e})
 	return c.entry, ok && !c.isDir()
 }
@@ -220,41 +149,6 @@ func (t *tree) changed(node uint64) (time.Time, bool) {
 		return time.Time{}, false
 	}
 	return d.changed, true
-}
-
-func (d *dir) put(base string, c child) {
-	if old, ok := d.children[base]; !ok || old.cookie != c.cookie {
-		d.remove(base)
-		i, _ := d.find(c.cookie)
-		d.order = slices.Insert(d.order, i, base)
-	}
-	d.children[base] = c
-	d.changed = time.Now()
-}
-
-func (d *dir) remove(base string) {
-	c, ok := d.children[base]
-	if !ok {
-		return
-	}
-	i, _ := d.find(c.cookie)
-	d.order = slices.Delete(d.order, i, i+1)
-	delete(d.children, base)
-	d.changed = time.Now()
-}
-
-// find returns the position of the first child whose cookie is at least cookie.
-func (d *dir) find(cookie uint64) (int, bool) {
-	return slices.BinarySearchFunc(d.order, cookie, func(name string, want uint64) int {
-		have := d.children[name].cookie
-		switch {
-		case have < want:
-			return -1
-		case have > want:
-			return 1
-		}
-		return 0
-	})
 }
 
 func splitPath(path string) (dir, base string) {

@@ -34,6 +34,8 @@ type Node struct {
 	Work   string // somewhere else
 	Index  *index.Index
 	Signer *trust.Signer
+
+	options fs.Options
 }
 
 // patience is how long a command line may take before the test fails.
@@ -91,10 +93,14 @@ func Mount(t testing.TB, names ...string) *Node {
 // MountWith does the same with options, of which it sets the places.
 func MountWith(t testing.TB, o fs.Options, names ...string) *Node {
 	t.Helper()
+	return mount(t, o, trusttest.Policy(t, trusttest.Signer(1), names...))
+}
+
+func mount(t testing.TB, o fs.Options, p *trust.Policy) *Node {
+	t.Helper()
 	Need(t)
-	signer := trusttest.Signer(1)
 	work := t.TempDir()
-	ix, err := index.Open(filepath.Join(t.TempDir(), "index.db"), trusttest.Policy(t, signer, names...))
+	ix, err := index.Open(filepath.Join(t.TempDir(), "index.db"), p)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,9 +110,39 @@ func MountWith(t testing.TB, o fs.Options, names ...string) *Node {
 	if err != nil {
 		t.Fatal(err)
 	}
-	n := &Node{FS: f, t: t, Dir: f.Mountpoint(), Work: work, Index: ix, Signer: signer}
+	n := &Node{FS: f, t: t, Dir: f.Mountpoint(), Work: work, Index: ix, Signer: trusttest.Signer(1), options: o}
 	t.Cleanup(n.close)
 	return n
+}
+
+// Restart takes the mount away and mounts the same index there anew.
+func (n *Node) Restart() {
+	n.t.Helper()
+	End(n.t, n.FS)
+	n.again(0)
+}
+
+// TakeOver has another FS serve the live mount, as the next process does.
+func (n *Node) TakeOver() {
+	n.t.Helper()
+	device, durable := n.Device()
+	if !durable {
+		n.t.Skip("SKIPPED: this kernel does not let a mount be taken over")
+	}
+	if err := n.Detach(); err != nil {
+		n.t.Fatal(err)
+	}
+	n.again(device)
+}
+
+func (n *Node) again(device int) {
+	n.t.Helper()
+	n.options.Device = device
+	f, err := fs.Mount(n.options, n.Index)
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	n.FS = f
 }
 
 func (n *Node) close() {
