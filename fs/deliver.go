@@ -188,7 +188,7 @@ func (f *FS) errand(do, from, path string) errand {
 
 // ensureDir makes the directories above a name visible, parents first.
 func (f *FS) ensureDir(path string) error {
-	if path == "" || f.tree.has(path) {
+	if path == "" || f.dirs.adopt(path) {
 		return nil
 	}
 	parent, _ := splitPath(path)
@@ -196,10 +196,11 @@ func (f *FS) ensureDir(path string) error {
 		return err
 	}
 	err := f.change(doMkdir, path, 0)
-	if errors.Is(err, syscall.EEXIST) { // the kernel has it from an earlier process
+	if errors.Is(err, syscall.EEXIST) { // a user was faster, or the kernel has it from an earlier process
 		f.placeDir(path)
-		return nil
+		err = nil
 	}
+	f.dirs.adopt(path)
 	return err
 }
 
@@ -228,8 +229,15 @@ func (f *FS) arrangeDirs() (err error) {
 	for _, path := range wanted {
 		err = errors.Join(err, f.ensureDir(path))
 	}
+	for _, path := range f.dirs.paths() {
+		if f.isMembers(path) {
+			wanted = append(wanted, path)
+		}
+	}
 	for _, path := range f.tree.emptyDirs(wanted) {
-		err = errors.Join(err, f.change(doRmdir, path, 0))
+		if e := f.change(doRmdir, path, 0); !errors.Is(e, syscall.ENOTEMPTY) { // a user made one in it just now
+			err = errors.Join(err, e)
+		}
 	}
 	return err
 }

@@ -96,7 +96,7 @@ func (t *tree) emptyDirs(wanted []string) []string {
 	defer t.mu.RUnlock()
 	needed := map[string]bool{"": true}
 	for _, path := range wanted {
-		needed[path] = true
+		need(needed, path)
 	}
 	for path, d := range t.byPath {
 		for _, c := range d.children {

@@ -9,7 +9,8 @@
 // # Nodes
 //
 // The file system is stateless on FUSE's raw protocol: a node id is a number
-// that the index keeps (see node.go), so any request about a record can be
+// that the index keeps or, of members' directories, one that is computed from the path
+// (see node.go and directory.go), so any request about a record can be
 // answered by a process that never saw the lookup. One version of a name is one
 // immutable inode; the kernel may cache its attributes and pages for ever. A
 // new version is a new inode under the old name, so an open file keeps reading
@@ -54,7 +55,17 @@
 // of a signature the record is on disk, and the mount shows it as soon as the
 // kernel has released the directory, whose lock it holds until we answer.
 //
+// Below a member's place in a namespace a user may also make directories, for files to come.
+// Such a draft directory exists in this mount only, is booked as a draft of its user, and
+// is seen by everybody: watchers hear of the user's mkdir(2) anyway, and
+// those who watch a whole tree must find what they were told of. With the first record
+// below it, from whomever, it is a draft no more, and nothing about it changes. Until
+// then whoever may write can rmdir(2) it; the courier does it when neither it nor a half
+// below it was used for as long as a half waits, and when a file comes to its place. Other
+// directories come from the policy and with records, and cannot be made or removed; none can be renamed.
+//
 // A half whose other half is missing waits for it (see drafts.go for the limits) and is then
 // forgotten. A refused pair changes nothing; the reason is kept by the index
-// and shown in .dmfs/status.json and in the attribute user.dmfs.refused.
+// and shown in .dmfs/status.json and in the attribute user.dmfs.refused. Drafts and draft
+// directories end with the process that serves the mount.
 package fs

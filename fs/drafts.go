@@ -124,6 +124,19 @@ func (s *drafts) unbook(d *draft, number, bytes int) {
 	}
 }
 
+// bookDir and unbookDir count a directory that a user made as a draft.
+func (s *drafts) bookDir(uid uint32) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.book(&draft{uid: uid}, 1, 0)
+}
+
+func (s *drafts) unbookDir(uid uint32) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.unbook(&draft{uid: uid}, 1, 0)
+}
+
 // total returns what all users' drafts take.
 func (s *drafts) total() (t taken) {
 	s.mu.Lock()

@@ -8,8 +8,8 @@ import (
 	"dmfs/trust"
 )
 
-// ErrUnsigned refuses changes that carry no signature: rm, mv, mkdir, ln of
-// what is shown.
+// ErrUnsigned refuses changes that carry no signature: rm, mv and ln of what
+// is shown, and mkdir where no member's file may come.
 var ErrUnsigned = errors.New("changes need a signature")
 
 // ErrQuota refuses a draft when its bytes or the number of drafts would exceed

@@ -61,6 +61,7 @@ func (k *keeper) retire(e index.Entry) {
 
 // show makes a version that is held the visible one of its name.
 func (f *FS) show(e index.Entry) {
+	f.dirs.adopt(e.Name.Dir())
 	if old, was := f.tree.show(e); was {
 		f.keeper.retire(old)
 	}

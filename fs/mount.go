@@ -33,10 +33,10 @@ type Options struct {
 	// ReadOnly refuses drafts with EROFS.
 	ReadOnly bool
 	// MaxDrafts and MaxDraftBytes bound what the drafts of one user may take, in
-	// memory; what is over it gets EDQUOT. 0 stands for 1024 and 128 MiB.
+	// memory, draft directories included; what is over it gets EDQUOT. 0 stands for 1024 and 128 MiB.
 	MaxDrafts, MaxDraftBytes int
 	// DraftAge is how long a half waits for the other one after its last write or
-	// close. One that is open stays. 0 stands for 10 minutes.
+	// close, and a draft directory for a half. What is open stays. 0 stands for 10 minutes.
 	DraftAge time.Duration
 	// StateDir is the directory whose file system statfs(2) reports; if it is
 	// empty, the mountpoint's parent.
@@ -69,6 +69,7 @@ type FS struct {
 
 	tree     *tree
 	drafts   *drafts
+	dirs     *draftDirs
 	keeper   *keeper
 	pages    *pages
 	paths    *paths
@@ -136,6 +137,7 @@ func newFS(o Options, mountpoint string, ix *index.Index) *FS {
 		courier: newCourier(), tasks: make(chan task), followed: make(chan struct{}), ended: make(chan struct{}),
 	}
 	f.drafts = newDrafts(bounds{o.MaxDrafts, o.MaxDraftBytes, o.DraftAge}, f.hopeless)
+	f.dirs = newDraftDirs(f.tree, f.drafts, f.expireDirs)
 	return f
 }
 
@@ -192,7 +194,7 @@ func (f *FS) serve(first bool) error {
 	return nil
 }
 
-// Drafts returns how many drafts there are and how many bytes they hold.
+// Drafts returns how many drafts and draft directories there are, and how many bytes they hold.
 func (f *FS) Drafts() (number, bytes int) {
 	t := f.drafts.total()
 	return t.number, t.bytes
@@ -214,6 +216,7 @@ func (f *FS) Unmount() (err error) {
 		<-f.followed
 		f.courier.stop()
 		f.drafts.stop()
+		f.dirs.stop()
 		err = errors.Join(unmount(f.mountpoint), forget(f.stateDir))
 		unix.Close(f.line.device)
 	})

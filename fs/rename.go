@@ -112,31 +112,3 @@ func (f *FS) unlinkStaged(path string, seq uint64) error {
 	f.hide(name)
 	return nil
 }
-
-// mkdir serves the courier; directories come from the policy and from names.
-func (f *FS) mkdir(in *fuse.MkdirIn, base string, out *fuse.EntryOut) error {
-	parent, ok := f.tree.path(in.NodeId)
-	path := joinPath(parent, base)
-	if _, announced := f.staged.take(path, in.Pid); !ok || !announced {
-		return ErrUnsigned
-	}
-	f.placeDir(path)
-	node, ok := f.tree.node(path)
-	if !ok {
-		return syscall.ENOENT
-	}
-	return f.entry(node, forever, out)
-}
-
-// rmdir serves the courier likewise.
-func (f *FS) rmdir(h *fuse.InHeader, base string) error {
-	parent, ok := f.tree.path(h.NodeId)
-	path := joinPath(parent, base)
-	if _, announced := f.staged.take(path, h.Pid); !ok || !announced {
-		return ErrUnsigned
-	}
-	if !f.tree.removeDir(path) {
-		return syscall.ENOTEMPTY
-	}
-	return nil
-}

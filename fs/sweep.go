@@ -45,6 +45,25 @@ func (s *drafts) abandoned(d *draft) bool {
 	return s.hopeless(path) && !alive(d.process)
 }
 
+// uses returns when each path was last used by a draft.
+func (s *drafts) uses() map[string]time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	uses := map[string]time.Time{}
+	for _, d := range s.byNode {
+		d.mu.Lock()
+		at, path := d.used, d.path
+		if d.handles > 0 {
+			at = time.Now()
+		}
+		d.mu.Unlock()
+		if at.After(uses[path]) {
+			uses[path] = at
+		}
+	}
+	return uses
+}
+
 // forget removes a draft unless it was opened meanwhile.
 func (s *drafts) forget(d *draft) {
 	s.mu.Lock()

@@ -41,6 +41,7 @@ func (f *FS) Detach() (err error) {
 		<-f.followed
 		f.courier.stop()
 		f.drafts.stop()
+		f.dirs.stop()
 		err = f.line.silence()
 	})
 	return err

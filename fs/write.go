@@ -23,6 +23,7 @@ func (f *FS) create(in *fuse.CreateIn, base string, out *fuse.CreateOut) error {
 		f.refuse(path, d, err)
 		return err
 	}
+	f.dirs.use(path)
 	out.OpenFlags = fuse.FOPEN_DIRECT_IO
 	return f.entry(d.node, 0, &out.EntryOut)
 }
