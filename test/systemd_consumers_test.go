@@ -43,17 +43,6 @@ func (s *site) startReload(name, file string, commands ...string) {
 	s.run("systemctl", "start", name+".path")
 }
 
-// remotely publishes a file at the other node, or deletes it there when the text
-// is empty.
-func (s *site) remotely(name, text string) {
-	s.t.Helper()
-	if text == "" {
-		s.run("dmfs", "file", "delete", name, "--key", "/test/my.key", "--mount", remote)
-	} else {
-		s.publish(remote, name, text)
-	}
-}
-
 // answers waits until asking gives an answer.
 func (s *site) answers(want string, ask func() (string, error)) {
 	s.t.Helper()

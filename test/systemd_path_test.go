@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -16,25 +17,45 @@ func (s *site) pathUnitsFire(t *testing.T) {
 	moves := []string{"changed-file:PathChanged:watched/file", "modified-file:PathModified:watched/file",
 		"changed-dir:PathChanged:watched", "modified-dir:PathModified:watched"}
 	states := []string{"exists:PathExists:watched/file", "not-empty:DirectoryNotEmpty:watched"}
-	for _, kind := range append(moves, states...) {
-		s.writeWatch(kind)
-	}
-	s.sh("cp /test/units/* /etc/systemd/system/ && systemctl daemon-reload")
-	for _, kind := range append(moves, states...) {
-		s.run("systemctl", "start", name(kind)+".path")
-	}
-	create := func() { s.publish(remote, "watched/file", "created\n") }
-	s.fires(t, append(moves, states...), create)
-	s.fires(t, moves, func() { s.publish(remote, "watched/file", "updated\n") })
-	s.fires(t, moves, func() {
-		s.write("file.sig", string(s.tombstone("watched/file")))
-		s.run("cp", "/test/file.sig", remote+"/watched/file.sig")
-	})
+	all := slices.Concat(moves, states)
+	s.startWatches(all)
+	s.fires(t, all, func() { s.remotely("watched/file", "created\n") })
+	s.fires(t, moves, func() { s.remotely("watched/file", "updated\n") })
+	s.fires(t, moves, func() { s.remotely("watched/file", "") })
 	for _, kind := range states {
 		s.run("systemctl", "stop", name(kind)+".service")
 	}
-	s.fires(t, append(moves, states...), create)
-	for _, kind := range append(moves, states...) {
+	s.fires(t, all, func() { s.publish(remote, "watched/file", "for a while\n", "--ttl", "10s") })
+	s.fires(t, moves, func() { s.vanishes("watched/file") })
+	s.stopWatches(all)
+}
+
+// pathUnitsFireLater for a name whose directories come with the policy.
+func (s *site) pathUnitsFireLater(t *testing.T) {
+	late := []string{"late-changed:PathChanged:" + lateName, "late-exists:PathExists:" + lateName}
+	s.remotely(lateName, "known before\n")
+	s.startWatches(late)
+	s.fires(t, late, func() {
+		s.write("entry", s.entry(lateName))
+		s.sh("test ! -e " + local + "/late && cat /test/entry >> /etc/dmfs/dmfs.toml && systemctl reload dmfs.service")
+	})
+	s.stopWatches(late)
+}
+
+func (s *site) startWatches(kinds []string) {
+	s.t.Helper()
+	for _, kind := range kinds {
+		s.writeWatch(kind)
+	}
+	s.sh("cp /test/units/* /etc/systemd/system/ && systemctl daemon-reload")
+	for _, kind := range kinds {
+		s.run("systemctl", "start", name(kind)+".path")
+	}
+}
+
+func (s *site) stopWatches(kinds []string) {
+	s.t.Helper()
+	for _, kind := range kinds {
 		s.run("systemctl", "stop", name(kind)+".path")
 	}
 }

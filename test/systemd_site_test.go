@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"dmfs/replica"
 	"dmfs/test/harness"
@@ -19,6 +18,9 @@ const (
 	local  = "/run/data-mesher" // where dmfs.service mounts
 	remote = "/run/remote"      // the other node's mount, in the same machine
 )
+
+// lateName is one that only the other node knows from the start.
+const lateName = "late/dir/file"
 
 // siteNames are what the site's signer may sign.
 var siteNames = []string{"config.json", "written.json", "watched/file", "dns/cnames", "www/index.html", "www/site.conf", "ssh/ann"}
@@ -89,13 +91,13 @@ func (s *site) configure() {
 	s.write("etc/dmfs.toml", s.config("", "local.key", 7946, 7947, ids[1]))
 	s.write("etc/remote.toml", s.config(`mountpoint = "`+remote+`"
 state_dir = "/var/lib/remote"
-`, "remote.key", 7947, 7946, ids[0]))
+`, "remote.key", 7947, 7946, ids[0])+s.entry(lateName))
 }
 
 func (s *site) config(head, key string, port, other int, id string) string {
 	var files strings.Builder
 	for _, name := range siteNames {
-		fmt.Fprintf(&files, "%q = [ %q ]\n", name, s.signer.Public().Key)
+		files.WriteString(s.entry(name))
 	}
 	return fmt.Sprintf(`%s[cluster]
 identity_key = "/etc/dmfs/%s"
@@ -104,6 +106,11 @@ listen = [ "/ip4/127.0.0.1/tcp/%d" ]
 bootstrap_peers = [ "/ip4/127.0.0.1/tcp/%d/p2p/%s" ]
 [files]
 %s`, head, key, port, other, id, &files)
+}
+
+// entry is a line of [files], the last table of a configuration.
+func (s *site) entry(name string) string {
+	return fmt.Sprintf("%q = [ %q ]\n", name, s.signer.Public().Key)
 }
 
 // publish signs and copies a file at a node's mount.
@@ -118,6 +125,17 @@ func (s *site) publishNext() {
 	s.t.Helper()
 	s.n++
 	s.publish(remote, "config.json", fmt.Sprintf(`{"N":%d}`, s.n))
+}
+
+// remotely publishes a file at the other node, or deletes it there when the text
+// is empty.
+func (s *site) remotely(name, text string) {
+	s.t.Helper()
+	if text == "" {
+		s.run("dmfs", "file", "delete", name, "--key", "/test/my.key", "--mount", remote)
+	} else {
+		s.publish(remote, name, text)
+	}
 }
 
 // shows waits for a text at dmfs.service's mount.
@@ -136,13 +154,10 @@ func (s *site) showsNewest() {
 	s.shows("config.json", fmt.Sprintf(`{"N":%d}`, s.n))
 }
 
-func (s *site) tombstone(text string) []byte {
+func (s *site) vanishes(name string) {
 	s.t.Helper()
-	signature, err := s.signer.Sign(trust.DigestOf(nil), trust.Statement{
-		Name: trusttest.Name(s.t, text), Version: trust.VersionAt(time.Now()), Deleted: true,
+	harness.Eventually(s.t, patience, func() error {
+		_, err := s.try("test", "-d", local+"/.dmfs", "-a", "!", "-e", local+"/"+name)
+		return err
 	})
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	return signature
 }

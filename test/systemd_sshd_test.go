@@ -3,8 +3,6 @@ package test
 import (
 	"strings"
 	"testing"
-
-	"dmfs/test/harness"
 )
 
 // sshd reads the keys of who logs in, and no unit tells it anything.
@@ -45,12 +43,4 @@ func (s *site) admits(t *testing.T, want bool) {
 	default:
 		t.Errorf("ssh: %v: %s", err, out)
 	}
-}
-
-func (s *site) vanishes(name string) {
-	s.t.Helper()
-	harness.Eventually(s.t, patience, func() error {
-		_, err := s.try("test", "-d", local+"/.dmfs", "-a", "!", "-e", local+"/"+name)
-		return err
-	})
 }

@@ -20,6 +20,7 @@ func TestSystemd(t *testing.T) {
 		{"units are valid", s.unitsAreValid},
 		{"ready when mounted, and for everybody", s.readyWhenMounted},
 		{"path units fire for remote changes", s.pathUnitsFire},
+		{"path units fire where no directory was", s.pathUnitsFireLater},
 		{"reload", s.reload},
 		{"exec", func(t *testing.T) { s.survives(t, "exec") }},
 		{"restart", func(t *testing.T) { s.survives(t, "restart") }},
