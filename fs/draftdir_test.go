@@ -63,7 +63,7 @@ func TestDraftDirectoryBecomesAnother(t *testing.T) {
 	telemetry := watch(t, n.Dir+"/telemetry")
 	place := "telemetry/" + ann.Key + "/sub"
 	n.Must("mkdir -p $M/" + place)
-	sub, look := watch(t, n.Dir+"/"+place), "stat -c %i $M/telemetry/* $M/"+place+"; ls -R $M"
+	sub, look := watch(t, n.Dir+"/"+place), "stat -c %i $M/telemetry/"+ann.Key+" $M/"+place+"; ls -R $M/telemetry/"+ann.Key
 	before := n.Must(look)
 	noErrors := work(t, "visitor", n.Dir+"/"+place, "1")
 	ann.Remote(place+"/disk", []byte("97 %\n"), 100)
