@@ -17,8 +17,10 @@ func (s *site) isUnmounted() {
 	})
 }
 
+// stopUnmounts also from under somebody who is in the mount.
 func (s *site) stopUnmounts(t *testing.T) {
 	s.awaitUnit("example.path", "waiting")
+	s.run("systemd-run", "--quiet", "--unit=inside", "-p", "WorkingDirectory="+local, "sleep", "infinity")
 	s.run("systemctl", "stop", "dmfs.service")
 	s.isUnmounted()
 	s.awaitUnit("dmfs-mount.service", "dead")
@@ -26,6 +28,7 @@ func (s *site) stopUnmounts(t *testing.T) {
 	if out := s.run("systemctl", "show", "-P", "Result", "dmfs.service"); out != "success" {
 		t.Errorf("the service ended with %s", out)
 	}
+	s.run("systemctl", "stop", "inside.service")
 	s.run("systemctl", "start", "dmfs.service")
 	s.awaitUnit("example.path", "waiting")
 	s.showsNewest()
