@@ -118,10 +118,16 @@ func (s *draftDirs) paths() []string {
 func (f *FS) mkdir(in *fuse.MkdirIn, base string, out *fuse.EntryOut) error {
 	parent, ok := f.tree.path(in.NodeId)
 	path := joinPath(parent, base)
-	if _, announced := f.staged.take(path, in.Pid); ok && announced {
+	_, announced := f.staged.take(path, in.Pid)
+	switch {
+	case ok && announced:
 		f.placeDir(path)
-	} else if err := f.makeDraftDir(in, base); err != nil {
-		return err
+	case ok && !f.isMembers(path):
+		return ErrUnsigned
+	default:
+		if err := f.makeDraftDir(in, base); err != nil {
+			return err
+		}
 	}
 	node, ok := f.tree.node(path)
 	if !ok {
@@ -133,9 +139,6 @@ func (f *FS) mkdir(in *fuse.MkdirIn, base string, out *fuse.EntryOut) error {
 // makeDraftDir checks what a user asks for, as create does.
 func (f *FS) makeDraftDir(in *fuse.MkdirIn, base string) error {
 	path, err := f.writable(&in.InHeader, base)
-	if err == nil && !f.isMembers(path) {
-		err = ErrUnsigned
-	}
 	if err == nil {
 		err = f.vacant(path)
 	}

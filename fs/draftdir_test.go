@@ -63,7 +63,7 @@ func TestDraftDirectoryBecomesAnother(t *testing.T) {
 	telemetry := watch(t, n.Dir+"/telemetry")
 	place := "telemetry/" + ann.Key + "/sub"
 	n.Must("mkdir -p $M/" + place)
-	sub, look := watch(t, n.Dir+"/"+place), "stat -c %i $M/telemetry/"+ann.Key+" $M/"+place+"; ls -R $M/telemetry/"+ann.Key
+	sub, look := watch(t, n.Dir+"/"+place), "cd $M/"+place+" && stat -c %i .. . && ls -R .."
 	before := n.Must(look)
 	noErrors := work(t, "visitor", n.Dir+"/"+place, "1")
 	ann.Remote(place+"/disk", []byte("97 %\n"), 100)
@@ -111,11 +111,12 @@ func TestMkdirElsewhere(t *testing.T) {
 		"other":                          notPermitted,
 		"telemetry/ann":                  notPermitted,
 		"telemetry/" + ann.Key[1:]:       notPermitted,
-		"telemetry/by-name":              "",
+		"telemetry/by-name":              "File exists",
+		"telemetry/by-name/x":            notPermitted,
 		"logs/other":                     notPermitted,
 		".dmfs/x":                        notPermitted,
 		member + "/x.sig":                notPermitted,
-		member + "/.dmfs":                "Invalid argument",
+		member + "/.dmfs":                notPermitted,
 		member:                           "File exists",
 		"telemetry":                      "File exists",
 		"logs/daily/" + ann.Key:          "File exists",
