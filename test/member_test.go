@@ -58,6 +58,7 @@ func TestUpstreamAcceptance(t *testing.T) {
 	own := b.Own("telemetry", "disk")
 	m.Must("dmfs file update disk --namespace telemetry --name disk --key b.state/identity.key --mount $B")
 	harness.Eventually(t, patience, harness.Shows(own, []byte("80% full\n"), m.Nodes...))
+	harness.Eventually(t, patience, harness.Shows("telemetry/by-name/b/disk", []byte("80% full\n"), m.Nodes...))
 
 	m.Must("dmfs generate identity-key --private-key-path stranger.key --public-key-path stranger.pub")
 	name := harness.In("telemetry", publicKey(t, m, "stranger.pub"), "")
