@@ -2,6 +2,7 @@ package fs_test
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -9,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"dmfs/fs/fstest"
+	"dmfs/trust"
 )
 
 // Benchmarks compare the mount with tmpfs in one run. They use plain system
@@ -101,5 +103,26 @@ func BenchmarkDeliver(b *testing.B) {
 	for b.Loop() {
 		version++
 		n.Remote("f", bytes.Repeat([]byte{byte(version)}, 1024), version)
+	}
+}
+
+// BenchmarkDeliverStorm shows 10,000 changes that come at once.
+func BenchmarkDeliverStorm(b *testing.B) {
+	names := make([]string, 10_000)
+	for i := range names {
+		names[i] = fmt.Sprintf("d%d/f%d", i%10, i)
+	}
+	n := fstest.Mount(b, names...)
+	records := make([]trust.Record, len(names))
+	version := int64(0)
+	for b.Loop() {
+		b.StopTimer()
+		version++
+		for i, name := range names {
+			records[i] = n.Record(name, fmt.Appendf(nil, "%s %d\n", name, version), version)
+		}
+		n.Apply(records...)
+		b.StartTimer()
+		fstest.Eventually(b, "all are shown", func() bool { return n.Index.LastDelivered() >= n.Index.Seq() })
 	}
 }

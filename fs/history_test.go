@@ -136,7 +136,7 @@ func TestHistoryIsReadOnly(t *testing.T) {
 	n.Remote("f", []byte("x\n"), 100)
 	n.Remote("d/g", []byte("y\n"), 100)
 	n.Pair("f", []byte("later\n"), 200)
-	n.Must("cp f.sig $M/")
+	n.Must("until test -e $M/f -a -e $M/d/g; do :; done; cp f.sig $M/")
 	before := n.Must("ls -lR $M/.dmfs/history")
 	for _, c := range []struct{ line, want string }{
 		{"echo y >$V", "Permission denied"},

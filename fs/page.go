@@ -58,7 +58,7 @@ func (f *FS) lookupHidden(h *fuse.InHeader, base string, out *fuse.EntryOut) err
 		}
 	}
 	if e, ok := f.staged.find(base, h.Pid); ok {
-		return f.entry(nodeID(contentKind, e.Inode), 0, out)
+		return f.entry(nodeID(contentKind, e.Inode), forever, out) // from the rename on it is what the kernel knows of the target
 	}
 	return syscall.ENOENT
 }
