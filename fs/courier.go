@@ -28,18 +28,23 @@ type courier struct {
 	ended  chan struct{} // closed when the process was reaped
 }
 
-// An errand is one request to the courier, and a report is its answer.
+// An order is one request to the courier: errands to be done in turn, whatever comes of
+// each. A report is its answer.
+type order struct {
+	Mount   string   `json:"mount"`
+	Device  uint64   `json:"device"` // st_dev of the mount: nothing else may be changed
+	Errands []errand `json:"errands"`
+}
+
 type errand struct {
-	Mount  string `json:"mount"`
-	Device uint64 `json:"device"` // st_dev of the mount: nothing else may be changed
-	Do     string `json:"do"`
-	From   string `json:"from,omitempty"`
-	Path   string `json:"path"`
+	Do   string `json:"do"`
+	From string `json:"from,omitempty"`
+	Path string `json:"path"`
 }
 
 type report struct {
-	Thread uint32        `json:"thread,omitempty"` // in the first report: who will call
-	Errno  syscall.Errno `json:"errno"`
+	Thread uint32          `json:"thread,omitempty"` // in the first report: who will call
+	Errnos []syscall.Errno `json:"errnos,omitempty"` // of each errand
 }
 
 // Errands.
@@ -50,8 +55,12 @@ const (
 	doRmdir  = "rmdir"
 )
 
-// maxErrand bounds one message on the socket, in bytes.
-const maxErrand = 16 << 10
+// What messages on the socket have at most, in bytes. JSON may need six for each byte of the
+// mountpoint and of a round's names.
+const (
+	maxOrder  = 128 << 10
+	maxReport = 4 << 10
+)
 
 // courierSocket is the descriptor under which the courier finds its socket.
 const courierSocket = 3
@@ -109,23 +118,25 @@ func (c *courier) stop() {
 	<-c.ended
 }
 
-// run has an errand done. announce makes it, knowing which thread will come. A
-// courier that somebody killed is replaced, once.
-func (c *courier) run(announce func(thread uint32) errand) error {
+// run has an order carried out and returns what came of each errand. announce makes
+// it, knowing which thread will come. A courier that somebody killed is replaced, once;
+// the next one is refused what was done already.
+func (c *courier) run(announce func(thread uint32) order) ([]syscall.Errno, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for range 2 {
 		if err := c.ensure(); err != nil {
-			return err
+			return nil, err
 		}
-		r, err := c.ask(announce(c.thread))
-		if err == nil {
-			return orNil(r.Errno)
+		o := announce(c.thread)
+		r, err := c.ask(o)
+		if err == nil && len(r.Errnos) == len(o.Errands) {
+			return r.Errnos, nil
 		}
 		unix.Close(c.socket)
 		c.socket = -1
 	}
-	return errors.New("the courier keeps ending")
+	return nil, errors.New("the courier keeps ending")
 }
 
 func orNil(code syscall.Errno) error {
@@ -135,8 +146,8 @@ func orNil(code syscall.Errno) error {
 	return code
 }
 
-func (c *courier) ask(e errand) (report, error) {
-	text, err := json.Marshal(e)
+func (c *courier) ask(o order) (report, error) {
+	text, err := json.Marshal(o)
 	if err != nil {
 		return report{}, err
 	}
@@ -148,16 +159,15 @@ func (c *courier) ask(e errand) (report, error) {
 
 func (c *courier) listen() (report, error) {
 	var r report
-	text, err := receive(c.socket)
+	text, err := receive(c.socket, make([]byte, maxReport))
 	if err != nil {
 		return r, err
 	}
 	return r, json.Unmarshal(text, &r)
 }
 
-// receive reads one message; none is the end.
-func receive(socket int) ([]byte, error) {
-	buf := make([]byte, maxErrand)
+// receive reads one message into buf; none is the end.
+func receive(socket int, buf []byte) ([]byte, error) {
 	var n int
 	err := retry(func() (err error) {
 		n, err = unix.Read(socket, buf)
@@ -179,7 +189,7 @@ func RunCourier() error {
 	defer runtime.UnlockOSThread()
 	signal.Ignore(unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGUSR2)
 	unix.CloseOnExec(courierSocket)
-	answer := report{Thread: uint32(unix.Gettid())}
+	answer, buf := report{Thread: uint32(unix.Gettid())}, make([]byte, maxOrder)
 	for {
 		text, err := json.Marshal(answer)
 		if err != nil {
@@ -188,32 +198,48 @@ func RunCourier() error {
 		if err := retry(func() error { return unix.Sendto(courierSocket, text, unix.MSG_NOSIGNAL, nil) }); err != nil {
 			return nil // the server has gone meanwhile
 		}
-		if text, err = receive(courierSocket); err != nil {
+		if text, err = receive(courierSocket, buf); err != nil {
 			return nil
 		}
-		var e errand
-		if err := json.Unmarshal(text, &e); err != nil {
+		var o order
+		if err := json.Unmarshal(text, &o); err != nil {
 			return err
 		}
-		answer = report{Errno: e.run()}
+		answer = report{Errnos: o.run()}
 	}
 }
 
-// run does the errand with plain system calls, and tells how they ended.
-func (e errand) run() syscall.Errno {
-	err := e.inMount(func(root int) error {
-		switch e.Do {
-		case doRename:
-			return unix.Renameat(root, e.From, root, e.Path)
-		case doUnlink:
-			return unix.Unlinkat(root, e.Path, 0)
-		case doMkdir:
-			return unix.Mkdirat(root, e.Path, 0o755)
-		case doRmdir:
-			return unix.Unlinkat(root, e.Path, unix.AT_REMOVEDIR)
+// run does the errands with plain system calls, and tells how each ended.
+func (o order) run() []syscall.Errno {
+	errnos := make([]syscall.Errno, len(o.Errands))
+	err := o.inMount(func(root int) {
+		for i, e := range o.Errands {
+			errnos[i] = errnoOf(retry(func() error { return e.run(root) }))
 		}
-		return unix.ENOSYS
 	})
+	if err != nil {
+		for i := range errnos {
+			errnos[i] = errnoOf(err)
+		}
+	}
+	return errnos
+}
+
+func (e errand) run(root int) error {
+	switch e.Do {
+	case doRename:
+		return unix.Renameat(root, e.From, root, e.Path)
+	case doUnlink:
+		return unix.Unlinkat(root, e.Path, 0)
+	case doMkdir:
+		return unix.Mkdirat(root, e.Path, 0o755)
+	case doRmdir:
+		return unix.Unlinkat(root, e.Path, unix.AT_REMOVEDIR)
+	}
+	return unix.ENOSYS
+}
+
+func errnoOf(err error) syscall.Errno {
 	var code syscall.Errno
 	if err != nil && !errors.As(err, &code) {
 		code = unix.EIO
@@ -223,10 +249,10 @@ func (e errand) run() syscall.Errno {
 
 // inMount opens the root of the mount and of nothing else that may have come
 // into its place. Path descriptors are invisible to the server.
-func (e errand) inMount(do func(root int) error) error {
+func (o order) inMount(do func(root int)) error {
 	var root int
 	err := retry(func() (err error) {
-		root, err = unix.Open(e.Mount, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0)
+		root, err = unix.Open(o.Mount, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0)
 		return err
 	})
 	if err != nil {
@@ -237,8 +263,9 @@ func (e errand) inMount(do func(root int) error) error {
 	if err := unix.Fstat(root, &st); err != nil {
 		return err
 	}
-	if st.Dev != e.Device {
+	if st.Dev != o.Device {
 		return unix.ENODEV
 	}
-	return retry(func() error { return do(root) })
+	do(root)
+	return nil
 }

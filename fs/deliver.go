@@ -102,33 +102,44 @@ func send(ctx context.Context, tasks chan<- task, t task) error {
 	}
 }
 
+// deliverAll makes changes visible, in their order.
 func (f *FS) deliverAll(changes []index.Entry) {
+	r := round{fs: f}
 	for _, e := range changes {
 		f.renames.wait(e.Name)
-		f.deliver(e)
-		f.progress.reach(e.Seq)
-		f.index.Delivered(e.Seq)
+		f.deliver(&r, e)
+		if r.isEmpty() {
+			f.reach(e.Seq)
+		}
 	}
+	r.finish()
+	f.reach(changes[len(changes)-1].Seq)
 }
 
-// deliver makes one change visible. When the kernel refuses, the change is
-// shown all the same, without an event, since readers matter more than watchers.
-func (f *FS) deliver(e index.Entry) {
+// reach notes that all changes up to seq are shown.
+func (f *FS) reach(seq uint64) {
+	f.progress.reach(seq)
+	f.index.Delivered(seq)
+}
+
+// deliver makes one change visible, at once or with the round. When the kernel refuses, the
+// change is shown all the same, without an event, since readers matter more than watchers.
+func (f *FS) deliver(r *round, e index.Entry) {
 	old, was := f.tree.shown(e.Name)
 	switch {
 	case f.shows(e.Name, e.Seq), !e.Shown && !was, e.Shown && !f.keeper.hold(e):
-		return
-	}
-	var err error
-	switch {
-	case !e.Shown:
-		err = f.remove(e)
-	case was && old.Inode == e.Inode:
+	case e.Shown && was && old.Inode == e.Inode:
 		f.show(e) // the same content signed anew wakes nobody
+	case e.Shown && (f.tree.has(e.Name.String()) || !f.dirs.adopt(e.Name.Dir())):
+		r.finish() // a file before it may be in the way of a directory, or a directory's last one
+		if err := errors.Join(f.makeWay(e.Name.String()), f.ensureDir(e.Name.Dir())); err != nil {
+			f.conclude(e, err)
+			return
+		}
+		r.add(e)
 	default:
-		err = f.replace(e)
+		r.add(e)
 	}
-	f.conclude(e, err)
 }
 
 // conclude makes sure that a change is shown whatever came of the request, and
@@ -159,31 +170,21 @@ func (f *FS) shows(n trust.Name, seq uint64) bool {
 // a later change: while the kernel held our rename back, that one went first.
 var errOvertaken = syscall.ECANCELED
 
-// replace renames the staged version onto its name.
-func (f *FS) replace(e index.Entry) error {
-	if err := f.makeWay(e.Name.String()); err != nil {
+// changeDir has a directory made or removed.
+func (f *FS) changeDir(do, path string) error {
+	errnos, err := f.courier.run(func(thread uint32) order {
+		f.staged.begin(thread)
+		f.staged.announce(path, 0)
+		return f.order(errand{Do: do, Path: path})
+	})
+	if err != nil {
 		return err
 	}
-	if err := f.ensureDir(e.Name.Dir()); err != nil {
-		return err
-	}
-	return f.courier.run(func(thread uint32) errand {
-		return f.errand(doRename, pagesDir+"/"+f.staged.stage(thread, e), e.Name.String())
-	})
+	return orNil(errnos[0])
 }
 
-func (f *FS) remove(e index.Entry) error { return f.change(doUnlink, e.Name.String(), e.Seq) }
-
-// change has an announced path made or removed.
-func (f *FS) change(do, path string, seq uint64) error {
-	return f.courier.run(func(thread uint32) errand {
-		f.staged.announce(thread, path, seq)
-		return f.errand(do, "", path)
-	})
-}
-
-func (f *FS) errand(do, from, path string) errand {
-	return errand{Mount: f.mountpoint, Device: f.device, Do: do, From: from, Path: path}
+func (f *FS) order(errands ...errand) order {
+	return order{Mount: f.mountpoint, Device: f.device, Errands: errands}
 }
 
 // ensureDir makes the directories above a name visible, parents first.
@@ -195,7 +196,7 @@ func (f *FS) ensureDir(path string) error {
 	if err := f.ensureDir(parent); err != nil {
 		return err
 	}
-	err := f.change(doMkdir, path, 0)
+	err := f.changeDir(doMkdir, path)
 	if errors.Is(err, syscall.EEXIST) { // a user was faster, or the kernel has it from an earlier process
 		f.placeDir(path)
 		err = nil
@@ -235,7 +236,7 @@ func (f *FS) arrangeDirs() (err error) {
 		}
 	}
 	for _, path := range f.tree.emptyDirs(wanted) {
-		if e := f.change(doRmdir, path, 0); !errors.Is(e, syscall.ENOTEMPTY) { // a user made one in it just now
+		if e := f.changeDir(doRmdir, path); !errors.Is(e, syscall.ENOTEMPTY) { // a user made one in it just now
 			err = errors.Join(err, e)
 		}
 	}

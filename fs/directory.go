@@ -220,7 +220,7 @@ func (f *FS) makeWay(path string) error {
 		if dir != path && !strings.HasPrefix(dir, path+"/") {
 			continue
 		}
-		if err := f.change(doRmdir, dir, 0); err != nil {
+		if err := f.changeDir(doRmdir, dir); err != nil {
 			return err
 		}
 	}

@@ -1,0 +1,65 @@
+package fs_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	"dmfs/fs/fstest"
+	"dmfs/trust"
+)
+
+// killCourier kills the courier of this process's one mount.
+func killCourier(t *testing.T) {
+	t.Helper()
+	lists, err := filepath.Glob("/proc/self/task/*/children")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, list := range lists {
+		children, _ := os.ReadFile(list) // of a thread that may have ended
+		for _, child := range strings.Fields(string(children)) {
+			args, _ := os.ReadFile("/proc/" + child + "/cmdline")
+			id, err := strconv.Atoi(child)
+			if err == nil && string(args) == "dmfs\x00courier\x00" && syscall.Kill(id, syscall.SIGKILL) == nil {
+				return
+			}
+		}
+	}
+	t.Fatal("there is no courier")
+}
+
+// TestCourierIsReplaced when somebody kills it in the middle of a round: every
+// change is shown and every watcher hears of it.
+func TestCourierIsReplaced(t *testing.T) {
+	const files, times = 200, 5
+	var names []string
+	for i := range files {
+		names = append(names, fmt.Sprintf("f%d", i))
+	}
+	n := fstest.Mount(t, append(names, "last")...)
+	events := watch(t, n.Dir, "-e", "moved_to")
+	for v := range int64(times) {
+		var records []trust.Record
+		for _, name := range names {
+			records = append(records, n.Record(name, fmt.Appendf(nil, "%d\n", v), v+1))
+		}
+		n.Apply(records...)
+		heard := map[string]bool{}
+		for len(heard) < files {
+			heard[next(t, events)] = true
+			if len(heard) == 10 {
+				killCourier(t)
+			}
+		}
+		n.Remote("last", fmt.Append(nil, v), v+1) // it has one that lives
+		expect(t, events, "MOVED_TO last")
+		if out := n.Must("cat $M/f*[0-9] | sort | uniq -c"); strings.TrimSpace(out) != fmt.Sprintf("%d %d", files, v) {
+			t.Errorf("after death %d: %s", v+1, out)
+		}
+	}
+}
