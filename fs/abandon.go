@@ -62,7 +62,7 @@ func (f *FS) expireDirs() {
 
 func (f *FS) removeAbandoned() {
 	for _, path := range f.dirs.abandoned() {
-		if err := f.changeDir(doRmdir, path); err != nil { // something is mounted on it, say
+		if err := f.changeDir(doRmdir, path); err != nil && f.tree.has(path) { // something is mounted on it, say
 			f.log.Warn("an abandoned directory stays", "name", path, "err", err)
 			f.dirs.use(joinPath(path, "x"))
 		}

@@ -40,6 +40,9 @@ func (t *tree) addDir(path string, number uint64) bool {
 	return true
 }
 
+// maxDead bounds how many removed directories are remembered.
+const maxDead = 4096
+
 // removeDir takes away a directory with nothing in it, and reports whether it is gone.
 // Whoever still is in it keeps the kernel's inode, which is dead: a directory that
 // comes to the path later has another generation, so that the kernel makes it another inode.
@@ -50,21 +53,15 @@ func (t *tree) removeDir(path string) bool {
 	if d == nil || len(d.children) > 0 {
 		return d == nil
 	}
-	t.dead[d.node] = d.generation + 1
+	if len(t.dead) >= maxDead {
+		clear(t.dead)
+	}
+	t.removed++
+	t.dead[d.node] = t.removed
 	t.drop(d)
 	parent, base := splitPath(path)
 	t.byPath[parent].remove(base)
 	return true
-}
-
-// forget is told when the kernel has no inode of a node any more.
-func (t *tree) forget(node uint64) {
-	if k, _, ok := split(node); !ok || k != dirKind {
-		return
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	delete(t.dead, node)
 }
 
 // generation tells a directory from an earlier one with its node.
@@ -220,7 +217,7 @@ func (f *FS) makeWay(path string) error {
 		if dir != path && !strings.HasPrefix(dir, path+"/") {
 			continue
 		}
-		if err := f.changeDir(doRmdir, dir); err != nil {
+		if err := f.changeDir(doRmdir, dir); err != nil && f.tree.has(dir) { // not removed by its user just now
 			return err
 		}
 	}

@@ -1,8 +1,17 @@
 package fs_test
 
 import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
 	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"dmfs/fs"
 	"dmfs/fs/fstest"
@@ -67,5 +76,74 @@ func TestDirectoryComesBackUnderSomebodysFeet(t *testing.T) {
 		setPolicy(t, n, "a", "dns/zone")
 		n.Pair("dns/zone", []byte("z\n"), version+1)
 		n.Must("cp zone zone.sig $M/dns/ && cmp zone $M/dns/zone")
+	}
+}
+
+// crowded are names below a member's place that stand in each other's way.
+var crowded = []string{"/a", "/a/x", "/a/x/1", "/a/x/2", "/a/y", "/b/x/y/z", "/b/x/y", "/c"}
+
+// build makes and removes directories and halves at random.
+func build(place string, until time.Time) (string, error) {
+	operations := 0
+	for ; time.Now().Before(until); operations++ {
+		path := filepath.Join(place, crowded[rand.IntN(len(crowded))])
+		var err error
+		how := rand.IntN(6)
+		switch how {
+		case 0:
+			err = os.Mkdir(path, 0o755)
+		case 1:
+			err = os.MkdirAll(path, 0o755)
+		case 2:
+			err = syscall.Rmdir(path)
+		case 3:
+			_, err = os.ReadDir(path)
+		case 4:
+			err = os.WriteFile(path, []byte("half"), 0o644)
+		case 5:
+			err = os.Rename(path, filepath.Join(place, crowded[0]))
+		}
+		if errors.Is(err, syscall.EIO) || how < 4 && errors.Is(err, syscall.ESTALE) {
+			return "", err
+		}
+	}
+	return fmt.Sprint(operations), nil
+}
+
+// TestDirectoriesInACrowd: while users make and remove directories, and files come and
+// go in their places, the mount shows all that the index does and in the end nothing else.
+func TestDirectoriesInACrowd(t *testing.T) {
+	n, ann := fstest.MountNamespaces(t, fs.Options{DraftAge: 100 * time.Millisecond}, "telemetry")
+	member := "telemetry/" + ann.Key
+	duration := "5"
+	if testing.Short() {
+		duration = "1"
+	}
+	var builders []*worker
+	for range 3 {
+		builders = append(builders, work(t, "builder", filepath.Join(n.Dir, member), duration))
+	}
+	end := seconds(duration)
+	for v := int64(2); time.Now().Before(end); v++ {
+		ann.Try(member+crowded[rand.IntN(len(crowded))], fmt.Append(nil, v), v, rand.IntN(2) == 0)
+	}
+	for _, b := range builders {
+		t.Log(b.finish(t))
+	}
+	var want []string
+	for _, e := range n.Index.Entries() {
+		if e.Shown {
+			want = append(want, e.Name.String(), e.Name.Signature())
+		}
+	}
+	slices.Sort(want)
+	noDrafts(t, n)
+	fstest.Eventually(t, "the mount shows what the index does", func() bool {
+		return slices.Equal(strings.Fields(n.Must("cd $M && find telemetry/"+ann.Key+" -type f | LC_ALL=C sort")), want)
+	})
+	for _, e := range n.Index.Entries() {
+		if e.Shown {
+			n.Must(fmt.Sprintf("test $(cat $M/%s) = %d", e.Name, e.Record.Version()/1e9))
+		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -81,6 +82,17 @@ func (s *draftDirs) remove(path string, user bool) error {
 	}
 	s.forget(path)
 	return nil
+}
+
+// drop forgets what was where a file is now, without a request through the mount.
+func (s *draftDirs) drop(file string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for path := range s.byPath {
+		if path == file || strings.HasPrefix(path, file+"/") {
+			s.forget(path)
+		}
+	}
 }
 
 // use takes note that somebody makes path.

@@ -65,6 +65,7 @@ func (f *FS) show(e index.Entry) {
 	if old, was := f.tree.show(e); was {
 		f.keeper.retire(old)
 	}
+	f.dirs.drop(e.Name.String())
 }
 
 // showHeld does the same with a version that nobody holds yet, unless it is dropped.

@@ -23,7 +23,7 @@ func (s server) Lookup(_ cancel, h *fuse.InHeader, name string, out *fuse.EntryO
 	return status(s.lookup(h, name, out))
 }
 
-func (s server) Forget(node, _ uint64) { s.tree.forget(node) } // nothing else is remembered
+func (s server) Forget(uint64, uint64) {} // nothing is remembered
 
 func (s server) GetAttr(_ cancel, in *fuse.GetAttrIn, out *fuse.AttrOut) fuse.Status {
 	return status(s.getAttr(in.NodeId, out))

@@ -13,10 +13,11 @@ import (
 // changes that are not delivered yet, since the kernel must not learn of a
 // version by a lookup before it learns of it by the rename.
 type tree struct {
-	mu     sync.RWMutex
-	dirs   map[uint64]*dir   // by node id
-	byPath map[string]*dir   // "" is the root
-	dead   map[uint64]uint64 // generations, see removeDir
+	mu      sync.RWMutex
+	dirs    map[uint64]*dir   // by node id
+	byPath  map[string]*dir   // "" is the root
+	dead    map[uint64]uint64 // removed directories by node id: the generation of the next one
+	removed uint64            // how many ever were
 }
 
 // child is a subdirectory or a file.

@@ -22,6 +22,7 @@ var workers = map[string]func(args []string) (string, error){
 	"witness":  func(args []string) (string, error) { return "", witness(args[0], args[1]) },
 	"fanotify": func(args []string) (string, error) { return "", listenAll(args[0]) },
 	"checker":  func(args []string) (string, error) { return checkLoop(args[0], seconds(args[1])) },
+	"builder":  func(args []string) (string, error) { return build(args[0], seconds(args[1])) },
 	"visitor":  func(args []string) (string, error) { return visit(args[0], seconds(args[1])) },
 	"storm":    func(args []string) (string, error) { return stormServer(args[0], args[1], args[2]) },
 	"churn":    func(args []string) (string, error) { return churn(args[0], seconds(args[1])) },

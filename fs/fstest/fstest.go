@@ -122,7 +122,8 @@ func (n *Node) Restart() {
 	n.again(0)
 }
 
-// TakeOver has another FS serve the live mount, as the next process does.
+// TakeOver has another FS serve the live mount, as the next process does, at a moment
+// when nobody asks for anything: unlike a process that ends, the former FS may swallow a request.
 func (n *Node) TakeOver() {
 	n.t.Helper()
 	device, durable := n.Device()

@@ -51,13 +51,25 @@ func (m *Member) Pair(name string, content []byte, version int64) (file, signatu
 // Remote applies a record as if another node had sent it.
 func (m *Member) Remote(name string, content []byte, version int64) {
 	m.n.t.Helper()
-	m.apply(name, content, m.sign(name, content, version, false))
+	m.n.Apply(m.record(name, content, m.sign(name, content, version, false)))
 }
 
 // RemoteDelete applies a tombstone likewise.
 func (m *Member) RemoteDelete(name string, version int64) {
 	m.n.t.Helper()
-	m.apply(name, nil, m.sign(name, nil, version, true))
+	m.n.Apply(m.record(name, nil, m.sign(name, nil, version, true)))
+}
+
+// Try applies a record or a tombstone that may lose or be in the way of another.
+func (m *Member) Try(name string, content []byte, version int64, deleted bool) {
+	m.n.t.Helper()
+	if deleted {
+		content = nil
+	}
+	r := m.record(name, content, m.sign(name, content, version, deleted))
+	if _, err := m.n.Index.Apply("peer", r); err != nil {
+		m.n.t.Fatal(err)
+	}
 }
 
 func (m *Member) sign(name string, content []byte, version int64, deleted bool) []byte {
@@ -72,11 +84,11 @@ func (m *Member) sign(name string, content []byte, version int64, deleted bool) 
 	return append(text, m.chain.PEM()...)
 }
 
-func (m *Member) apply(name string, content, signature []byte) {
+func (m *Member) record(name string, content, signature []byte) trust.Record {
 	m.n.t.Helper()
 	r, err := m.n.Index.Policy().Verify(trust.NewClaim(trusttest.Name(m.n.t, name), signature, content), time.Now())
 	if err != nil {
 		m.n.t.Fatal(err)
 	}
-	m.n.Apply(r)
+	return r
 }
