@@ -6,9 +6,8 @@ import (
 	"github.com/hanwen/go-fuse/v2/fuse"
 )
 
-// A node id is a number of the index shifted by three bits, and what of that
-// number is meant. Numbers of the index start at 16, so ids below 128 are free
-// for the few fixed nodes. Inode numbers are node ids.
+// A node id is a number shifted by three bits, and what it is the number of. Numbers of the
+// index start at 16, so ids below 128 are free for the few fixed nodes. Inode numbers are node ids.
 const (
 	rootNode    = fuse.FUSE_ROOT_ID
 	pagesNode   = 2  // the directory .dmfs
@@ -22,7 +21,7 @@ type kind uint64
 const (
 	contentKind       kind = iota // number: Entry.Inode
 	signatureKind                 // number: Entry.Seq
-	dirKind                       // number: Index.Dirs
+	dirKind                       // number: FS.dirNumber
 	draftKind                     // number: counted by this process
 	historyKind                   // below .dmfs/history; number: of the directory, or Entry.Born
 	keptContentKind               // there; number: Stored.Seq
