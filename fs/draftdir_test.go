@@ -9,6 +9,7 @@ import (
 
 	"dmfs/fs"
 	"dmfs/fs/fstest"
+	"dmfs/trust"
 )
 
 // directoryWays are ways in which people write a tree of files. The prepared pair is disk and
@@ -252,4 +253,19 @@ func TestDraftDirectoriesEndWithTheProcess(t *testing.T) {
 	n.Must("D=$M/" + place + "; mkdir $D/b")
 	n.TakeOver()
 	n.Must("D=$M/" + place + "; ! cp disk $D/b/ && ! rmdir $D/b && mkdir $D/b")
+}
+
+// TestDraftDirectoriesAndThePolicy: what a new policy has no place for goes at once.
+func TestDraftDirectoriesAndThePolicy(t *testing.T) {
+	n, ann := fstest.MountNamespaces(t, fs.Options{}, "telemetry", "logs")
+	n.Must("mkdir -p $M/telemetry/" + ann.Key + "/a $M/logs/" + ann.Key + "/b")
+	p, err := trust.NewPolicy(trust.Rules{Network: n.Index.Policy().Network(), Namespaces: []string{"telemetry"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	putInForce(t, n, p)
+	n.Must("test -d $M/telemetry/" + ann.Key + "/a && test ! -e $M/logs")
+	if number, _ := n.Drafts(); number != 2 {
+		t.Errorf("%d drafts", number)
+	}
 }
