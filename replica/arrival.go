@@ -23,13 +23,14 @@ const (
 type arrival struct {
 	from  peer.ID
 	rec   trust.Record
-	tries int // to fetch its content
+	over  bool // and so needs no content
+	tries int  // to fetch its content
 }
 
 // take queues an arrival. When the queue is full it is sync that brings the record later.
 func (r *Replica) take(a arrival) {
 	queue := r.inbox
-	if _, ok := a.rec.Content(); !ok {
+	if _, ok := a.rec.Content(); !ok && !a.over {
 		queue = r.bodies
 	}
 	select {
@@ -132,6 +133,7 @@ func (r *Replica) fetchLater(a arrival) {
 	}
 	pause := firstRetry << a.tries
 	a.tries++
+	a.over = r.ended(a.rec)
 	time.AfterFunc(pause, func() { r.take(a) })
 }
 

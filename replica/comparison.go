@@ -45,12 +45,14 @@ func (c *comparison) greet() (equal, done bool, err error) {
 		return false, false, err
 	}
 	c.theirs, c.first = theirs.Hash, rand.IntN(16)
-	_, settled := c.m.settledWith(c.pair(c.mine.Hash(), c.theirs), c.mine.policy)
+	_, settled := c.settledWith(c.mine.Hash(), c.theirs)
 	equal = c.theirs == c.mine.Hash()
 	return equal, equal || settled, nil
 }
 
-func (c *comparison) pair(mine, theirs wire.Hash) [2]wire.Hash { return [2]wire.Hash{mine, theirs} }
+func (c *comparison) settledWith(mine, theirs wire.Hash) (refused, settled bool) {
+	return c.m.settledWith([2]wire.Hash{mine, theirs}, c.mine.policy, c.r.now())
+}
 
 // walk hands what is lacking to take, at most wire.MaxKeys items at once, until take wants no more. It
 // returns what became of the whole.
@@ -126,7 +128,7 @@ func (c *comparison) descend(b *branch, n wire.Node) error {
 		if theirs == mine || theirs == (wire.Hash{}) {
 			continue
 		}
-		if refused, settled := c.m.settledWith(c.pair(mine, theirs), c.mine.policy); settled {
+		if refused, settled := c.settledWith(mine, theirs); settled {
 			b.refused = b.refused || refused
 			continue
 		}
@@ -161,7 +163,7 @@ func (c *comparison) list(b *branch, items []wire.Item) error {
 func (c *comparison) finish(b *branch) {
 	for b.unfinished == 0 {
 		if !b.lacking {
-			c.m.settle(c.pair(b.mine, b.theirs), c.mine.policy, b.refused)
+			c.m.settle([2]wire.Hash{b.mine, b.theirs}, settlement{c.mine.policy, c.r.now(), b.refused})
 		}
 		if b.above == nil {
 			return

@@ -30,20 +30,20 @@ type declined struct {
 
 // settledWith reports whether nothing can be taken of a part that has these hashes, ours and the peer's,
 // and whether the peer has something there that is not to be had.
-func (m *member) settledWith(hashes [2]wire.Hash, under *trust.Policy) (refused, settled bool) {
+func (m *member) settledWith(hashes [2]wire.Hash, under *trust.Policy, now time.Time) (refused, settled bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	s, ok := m.settled[hashes]
-	return s.refused, ok && s.policy == under && time.Since(s.at) < refusedFor
+	return s.refused, ok && s.policy == under && now.Sub(s.at) < refusedFor
 }
 
-func (m *member) settle(hashes [2]wire.Hash, under *trust.Policy, refused bool) {
+func (m *member) settle(hashes [2]wire.Hash, s settlement) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if len(m.settled) >= maxSettled {
 		clear(m.settled)
 	}
-	m.settled[hashes] = settlement{under, time.Now(), refused}
+	m.settled[hashes] = s
 }
 
 // refuse remembers that the peer does not have the item for us.
@@ -91,19 +91,27 @@ func (r *Replica) comesAt(version int64, err error) time.Time {
 	if !errors.Is(err, trust.ErrFuture) {
 		return time.Time{}
 	}
-	at := trust.Version(version).Time().Add(-maxFuture(r.ix.Policy()))
+	at := trust.Version(version).Time().Add(-r.ix.Policy().MaxFuture())
 	if !at.After(r.now()) {
 		return time.Time{} // it is something else that is ahead of the clock
 	}
 	return at
 }
 
-// maxFuture returns how far ahead of the clock a version may be, and 0 when the policy does not tell.
-func maxFuture(p *trust.Policy) time.Duration {
-	if p, ok := any(p).(interface{ MaxFuture() time.Duration }); ok {
-		return p.MaxFuture()
+// ended reports whether a record is over by now, and so needs no content.
+func (r *Replica) ended(rec trust.Record) bool {
+	end, mortal := rec.Expires()
+	return mortal && !r.now().Before(end)
+}
+
+// endsSoon returns when a record is over, if that is soon, else zero. By the clock of a peer that does not
+// have the content it may be over already; when it is so by ours, it needs no content.
+func (r *Replica) endsSoon(rec trust.Record) time.Time {
+	end, mortal := rec.Expires()
+	if now := r.now(); !mortal || !end.After(now) || end.After(now.Add(refusedFor)) {
+		return time.Time{}
 	}
-	return 0
+	return end
 }
 
 // await has a member asked again at a time.

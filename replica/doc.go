@@ -8,6 +8,9 @@
 // The index is the only thing that replica and the rest of a node share: replica proposes records to it
 // and follows its changes. Whatever comes from a peer passes the index's policy first.
 //
+// What is over is still synced, without content, for it supersedes where it was never seen. A node whose
+// clock says that it is not over yet keeps what it has until it finds the content, or its clock agrees.
+//
 // # What sync costs
 //
 // Two nodes compare trees of hashes (package summary), so that a comparison costs what differs. To find d

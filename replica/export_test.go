@@ -26,6 +26,12 @@ func StartWith(ctx context.Context, cfg Config, ix *index.Index, extra ...libp2p
 	return start(ctx, cfg, ix, extra...)
 }
 
+// SetClock has a node judge what peers send by this clock.
+func (c *Config) SetClock(now func() time.Time) { c.now = now }
+
+// ClockSet tells the replica that its clock was set, which it notices by itself after a minute.
+func (r *Replica) ClockSet() { notify(r.awaited) }
+
 // Host returns the host, so that a test may cut connections.
 func (r *Replica) Host() host.Host { return r.host }
 

@@ -200,7 +200,7 @@ func (r *Replica) serveFetch(x *exchange) error {
 		return err
 	}
 	e, ok := r.held(r.summaries.current(r.ctx), ask.Key)
-	if !ok || e.Record.Digest() != ask.Digest || int64(ask.From) > e.Size {
+	if !ok || e.Expired || e.Record.Digest() != ask.Digest || int64(ask.From) > e.Size {
 		return x.send(wire.Offer{})
 	}
 	if err := x.put(wire.Offer{Held: true, Size: uint32(e.Size)}); err != nil {

@@ -32,11 +32,11 @@ func patientPolicy(t testing.TB, ahead time.Duration, names ...string) *trust.Po
 // sync brought it.
 func TestFutureVersionsAreTakenWhenTheirTimeComes(t *testing.T) {
 	t.Parallel()
-	const ahead = 100 * time.Millisecond
+	const ahead = time.Hour
 	careless, careful := trusttest.Policy(t, signer, "a", "b", "c"), patientPolicy(t, ahead, "a", "b", "c")
 	a, b := replicatest.New(t, 1, careless, replica.Start), replicatest.New(t, 2, careful, replica.Start)
 	a.Config.SyncInterval, b.Config.SyncInterval = time.Hour, time.Hour
-	in := func(d time.Duration) trust.Version { return trust.Version(time.Now().Add(d).UnixNano()) }
+	in := func(d time.Duration) trust.Version { return trust.Version(time.Now().Add(d + ahead).UnixNano()) }
 	recs := []trust.Record{
 		trusttest.Record(t, careless, signer, "a", []byte("a"), in(4*time.Second)),
 		trusttest.Record(t, careless, signer, "b", pattern(100_000, 1), in(6*time.Second)),

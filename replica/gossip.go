@@ -102,7 +102,7 @@ func (r *Replica) judgeHead(from peer.ID, head wire.Head) pubsub.ValidationResul
 	if r.stale(head) {
 		return pubsub.ValidationIgnore
 	}
-	rec, err := r.prove(head)
+	rec, over, err := r.prove(head)
 	switch {
 	case err != nil && innocent(err):
 		r.noteRefusal(from, head.Name, err)
@@ -116,7 +116,10 @@ func (r *Replica) judgeHead(from peer.ID, head wire.Head) pubsub.ValidationResul
 	case !r.fresh(rec):
 		return pubsub.ValidationIgnore
 	}
-	r.take(arrival{from: from, rec: rec})
+	r.take(arrival{from: from, rec: rec, over: over})
+	if over {
+		return pubsub.ValidationIgnore // no news, and by other clocks it may be some
+	}
 	return pubsub.ValidationAccept
 }
 
@@ -138,7 +141,7 @@ func (r *Replica) stale(h wire.Head) bool {
 func (r *Replica) publishNews(after uint64) {
 	err := r.ix.Follow(r.ctx, after, func(ctx context.Context, news []index.Entry) error {
 		for _, e := range news {
-			if e.Origin == mount && !e.Record.IsZero() {
+			if e.Origin == mount && !e.Record.IsZero() && !e.Expired {
 				r.publish(ctx, e)
 			}
 		}

@@ -15,8 +15,8 @@ var errNotUnderstood = errors.New("not understood")
 // gossipInline is the longest content that travels in gossip; sync inlines up to wire.MaxInline.
 const gossipInline = 8 << 10
 
-// headOf makes the head of an entry, with the content if it has at most inline bytes. It fails when the
-// entry has been superseded and its content is gone.
+// headOf makes the head of an entry, with the content if it has at most inline bytes and is not over. It
+// fails when the entry has been superseded and its content is gone.
 func (r *Replica) headOf(e index.Entry, inline int64) (wire.Head, error) {
 	rec := e.Record
 	h := wire.Head{
@@ -26,7 +26,7 @@ func (r *Replica) headOf(e index.Entry, inline int64) (wire.Head, error) {
 		Digest:    rec.Digest(),
 		Size:      uint32(e.Size),
 	}
-	if e.Size > inline {
+	if e.Size > inline || e.Expired {
 		return h, nil
 	}
 	h.Content = []byte{}
@@ -38,25 +38,26 @@ func (r *Replica) headOf(e index.Entry, inline int64) (wire.Head, error) {
 	return h, err
 }
 
-// prove has the policy judge a head. The record has its content if the head has.
-func (r *Replica) prove(h wire.Head) (trust.Record, error) {
+// prove has the policy judge a head. The record has its content if the head has. One that is over needs
+// none: it is nothing but what supersedes others.
+func (r *Replica) prove(h wire.Head) (rec trust.Record, over bool, err error) {
 	name, err := trust.ParseName(h.Name)
 	if err != nil {
-		return trust.Record{}, err
+		return trust.Record{}, false, err
 	}
 	claim := trust.NewHead(name, h.Signature, h.Digest)
 	if h.Content != nil {
 		claim = trust.NewClaim(name, h.Signature, h.Content)
 	}
 	policy := r.ix.Policy()
-	rec, err := policy.Verify(r.certified(policy, claim), r.now())
-	if err != nil {
-		return trust.Record{}, r.excuse(policy, claim, h, err)
+	rec, err = policy.Verify(r.certified(policy, claim), r.now())
+	if rec.IsZero() {
+		return rec, false, r.excuse(policy, claim, h, err)
 	}
 	if int64(rec.Version()) != h.Version || rec.Digest() != h.Digest {
-		return trust.Record{}, fmt.Errorf("%w: head contradicts its signature", wire.ErrMalformed)
+		return trust.Record{}, false, fmt.Errorf("%w: head contradicts its signature", wire.ErrMalformed)
 	}
-	return rec, nil
+	return rec, err != nil, nil
 }
 
 // excuse tells a travelling policy that this program does not understand, though its signers made it,

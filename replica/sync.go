@@ -51,7 +51,7 @@ func (r *Replica) noteClient(id peer.ID, theirs wire.Hash, mine snapshot) (after
 		m.compared(true)
 		return func() {}
 	}
-	if _, settled := m.settledWith([2]wire.Hash{mine.Hash(), theirs}, mine.policy); settled {
+	if _, settled := m.settledWith([2]wire.Hash{mine.Hash(), theirs}, mine.policy, r.now()); settled {
 		return func() {}
 	}
 	return func() { notify(m.pull) }

@@ -76,11 +76,12 @@ func (p *pull) readHeads(x *exchange, asked map[wire.Key]wire.Item) (large []wan
 		if err != nil {
 			return nil, errors.Join(err, p.apply(small))
 		}
-		if w.rec, err = p.r.prove(head); err != nil || !p.r.fresh(w.rec) {
+		var over bool
+		if w.rec, over, err = p.r.prove(head); err != nil || !p.r.fresh(w.rec) {
 			p.decline(w, head.Name, head.Version, err)
 			continue
 		}
-		if _, ok := w.rec.Content(); !ok {
+		if _, ok := w.rec.Content(); !ok && !over {
 			large = append(large, w)
 			continue
 		}
@@ -134,8 +135,8 @@ func (p *pull) apply(wants []want) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for i, o := range outcomes {
-		if o.Err == nil {
-			p.taken++
+		if o.Err == nil || errors.Is(o.Err, trust.ErrExpired) && !p.r.fresh(recs[i]) {
+			p.taken++ // be it over, it is held
 		} else {
 			p.decline(wants[i], recs[i].Name().String(), int64(recs[i].Version()), o.Err)
 		}
@@ -170,8 +171,10 @@ func (p *pull) fetchOne(w want) error {
 	}
 	whole, err := p.r.fetch(p.ctx, w.rec, p.m.id)
 	switch {
+	case err != nil && p.r.ended(w.rec):
+		return p.apply([]want{w})
 	case errors.Is(err, errNotHeld), errors.Is(err, trust.ErrMismatch):
-		p.refuse(w.item, time.Time{})
+		p.refuse(w.item, p.r.endsSoon(w.rec))
 	case errors.Is(err, errNotUnderstood):
 		p.decline(w, w.rec.Name().String(), int64(w.rec.Version()), err)
 		return nil

@@ -56,7 +56,6 @@ func TestVerdictsOfTheValidator(t *testing.T) {
 		"the same":          {wire.Encode(headOf(held, true)), pubsub.ValidationIgnore},
 		"name not admitted": {wire.Encode(headOf(trusttest.Record(t, wide, signer, "b", nil, v0), true)), pubsub.ValidationIgnore},
 		"key not known":     {wire.Encode(headOf(trusttest.Record(t, unknown, trusttest.Signer(9), "a", nil, v0+40), true)), pubsub.ValidationIgnore},
-		"lifetime over":     {ttl(), pubsub.ValidationIgnore},
 	} {
 		if got := n.Replica.Judge(from, c.data); got != c.want {
 			t.Errorf("%s: verdict %d, want %d", name, got, c.want)
@@ -74,5 +73,12 @@ func TestVerdictsOfTheValidator(t *testing.T) {
 	replicatest.Eventually(t, "the news are held", func() bool {
 		e, _ := n.Index.Get(held.Name())
 		return e.Record.Version() == v0+20
+	})
+	if got := n.Replica.Judge(from, ttl()); got != pubsub.ValidationIgnore {
+		t.Errorf("lifetime over: verdict %d", got)
+	}
+	replicatest.Eventually(t, "it supersedes all the same", func() bool {
+		e, _ := n.Index.Get(held.Name())
+		return e.Expired && e.Record.Version() == v0+30
 	})
 }

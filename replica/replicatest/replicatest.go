@@ -30,11 +30,11 @@ type Node struct {
 	Start   func(t testing.TB)
 }
 
-// New returns the i-th node, not started. Its identity depends on i alone.
-func New(t testing.TB, i int, p *trust.Policy, start Starter) *Node {
+// New returns the i-th node, not started. Its identity depends on i alone. The options are the index's.
+func New(t testing.TB, i int, p *trust.Policy, start Starter, options ...index.Option) *Node {
 	t.Helper()
 	n := &Node{
-		Index: indextest.OpenAt(t, filepath.Join(t.TempDir(), fmt.Sprint("index", i)), p),
+		Index: indextest.OpenAt(t, filepath.Join(t.TempDir(), fmt.Sprint("index", i)), p, options...),
 		Config: replica.Config{
 			Identity: trusttest.Signer(1000 + i).Ed25519(),
 			Listen:   []string{"/ip4/127.0.0.1/udp/0/quic-v1", "/ip4/127.0.0.1/tcp/0"},
