@@ -25,6 +25,20 @@
 // that differ for good, since policies do, are remembered for each peer and not compared again while nothing
 // in them changes. A comparison that finds very much takes it in portions, and needs no more memory for it.
 //
+// # Who finds whom
+//
+// Each node signs where it is reached, all its addresses except those that only its own machine reaches, and
+// sync passes that on as it does records, with the certificates that prove a member. Without a network
+// anybody can make peers, so a node remembers 300 of them, and those that it has met come first. So one
+// address of one node is enough to find all. Up to 64 nodes are all connected to each other; of more
+// than these, each keeps connected to 8 to 12 that it has chosen by chance, beside those that the
+// configuration names and those that have chosen it.
+//
+// Config.PeersFile keeps the 300 peers that were met last, so that nobody is needed to find them again. Its
+// first line is "dmfs peers 1". Each of the others is the time when the peer was met (RFC 3339), a space,
+// and a Contact message of internal/wire in base64. It has mode 0600, is replaced at once, at most every
+// minute and when the replica is closed, and is ignored when anything in it makes no sense.
+//
 // # Who may connect
 //
 // In a network only members talk. Both sides of a connection prove in its handshake that the network

@@ -15,10 +15,12 @@ import (
 	"github.com/libp2p/go-libp2p"
 	pubsub "github.com/libp2p/go-libp2p-pubsub"
 	pb "github.com/libp2p/go-libp2p-pubsub/pb"
+	"github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/protocol"
+	ma "github.com/multiformats/go-multiaddr"
 )
 
 // StartWith is Start with more options for the host.
@@ -62,7 +64,32 @@ func Outsider(ctx context.Context, p *trust.Policy, log *slog.Logger, c trust.Ch
 // ProtocolsOf returns what the nodes of a network speak.
 func ProtocolsOf(network trust.Key) []protocol.ID {
 	n := namesOf(network)
-	return []protocol.ID{n.sync, n.fetch, n.member}
+	return []protocol.ID{n.sync, n.fetch, n.member, n.contacts}
+}
+
+// Contact signs where a peer is reached.
+func Contact(key crypto.PrivKey, addrs []ma.Multiaddr, seq uint64, c trust.Chain) (wire.Contact, wire.Item, error) {
+	signed, err := signContact(key, addrs, seq, c.DER())
+	return signed.said, signed.entry.Item(), err
+}
+
+// Pick is how peers are chosen.
+func Pick(known, chosen []peer.ID) []peer.ID { return pick(known, chosen) }
+
+// NewBook returns how a book of contacts takes one, of a peer that was met or not, and how many it has.
+func NewBook(members bool) (add func(said wire.Contact, met bool) error, size func() int) {
+	b := newBook(members)
+	return func(said wire.Contact, met bool) error {
+		c, err := readContact(said)
+		if err != nil {
+			return err
+		}
+		if met {
+			c.met = time.Now()
+		}
+		_, err = b.add(c)
+		return err
+	}, func() int { return len(b.all()) }
 }
 
 // Told returns a memory of refusals, by the peer, and how many lines it takes.

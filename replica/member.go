@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"dmfs/replica/internal/wire"
@@ -31,6 +32,9 @@ type member struct {
 	probe     chan struct{} // there is a new connection
 	retry     chan struct{} // dial now
 	downloads chan struct{} // bounds our fetches from this peer
+
+	chosen atomic.Bool  // by us, to be connected to
+	failed atomic.Int32 // dials since the last session
 
 	mu       sync.Mutex
 	session  context.Context // while connected, else nil

@@ -17,7 +17,10 @@ const longestUnwatched = time.Minute
 
 // Renewed tells the replica that Config.Certificate returns another certificate than before. Connected
 // peers are shown it without reconnecting.
-func (r *Replica) Renewed() { notify(r.review) }
+func (r *Replica) Renewed() {
+	notify(r.review)
+	notify(r.mesh)
+}
 
 // PolicyChanged tells the replica that the index has another policy. Who is a member no more is
 // disconnected, and what is admitted now is fetched from peers that have it.

@@ -31,7 +31,9 @@ func (r *Replica) tend(session context.Context, m *member) {
 		if time.Since(quiet) > longestPause {
 			pause = 0
 		}
-		pause = nextPause(pause, r.pullFrom(session, m))
+		idle := r.pullFrom(session, m)
+		r.meetOften(session, m)
+		pause = nextPause(pause, idle)
 		select {
 		case <-session.Done():
 			return

@@ -24,6 +24,7 @@ type Config struct {
 	Identity     ed25519.PrivateKey
 	Listen       []string      // multiaddrs; all of them must work
 	Bootstrap    []string      // multiaddrs with /p2p/ID, dialled for ever; our own are skipped
+	PeersFile    string        // where the peers met last are remembered; empty: nowhere
 	SyncInterval time.Duration // mean time between two syncs with a random peer; 0 is 30 s
 	Version      string        // what peers are told: dmfs/<Version>
 	Log          *slog.Logger  // nil discards
@@ -45,6 +46,9 @@ type Replica struct {
 	names     names
 	summaries *summaries
 	members   *roster
+	book      *book
+	mesh      chan struct{} // there are other peers to choose from
+	peersFile string
 	admission *admission    // nil without a network or a certificate
 	review    chan struct{} // the members are to be reviewed
 	awaited   chan struct{} // something is to be asked for sooner than what was known
@@ -60,23 +64,28 @@ type Replica struct {
 	stop context.CancelFunc
 	work gate
 
-	redialed time.Time // belongs to watchConnections
-	close    func() error
+	redialed   time.Time // belongs to watchConnections
+	remembered struct {  // belongs to keepMesh, and then to Close
+		at   time.Time
+		what string
+	}
+	close func() error
 }
 
 // names are the protocols and the topic of one network.
 type names struct {
-	sync, fetch, member protocol.ID
-	topic               string
+	sync, fetch, contacts, member protocol.ID
+	topic                         string
 }
 
 func namesOf(network trust.Key) names {
 	id := idOf(network)
 	return names{
-		sync:   protocol.ID("/dmfs/" + id + "/sync/2"),
-		fetch:  protocol.ID("/dmfs/" + id + "/fetch/2"),
-		member: protocol.ID("/dmfs/" + id + "/member/1"),
-		topic:  "/dmfs/" + id + "/heads/1",
+		sync:     protocol.ID("/dmfs/" + id + "/sync/2"),
+		fetch:    protocol.ID("/dmfs/" + id + "/fetch/2"),
+		contacts: protocol.ID("/dmfs/" + id + "/contacts/1"),
+		member:   protocol.ID("/dmfs/" + id + "/member/1"),
+		topic:    "/dmfs/" + id + "/heads/1",
 	}
 }
 
@@ -122,6 +131,7 @@ func start(ctx context.Context, cfg Config, ix *index.Index, extra ...libp2p.Opt
 		return nil, err
 	}
 	r := assemble(ctx, stop, cfg, ix, a, h)
+	r.recall()
 	if err := r.run(cfg, bootstrap); err != nil {
 		return nil, errors.Join(err, r.Close())
 	}
@@ -137,6 +147,9 @@ func assemble(ctx context.Context, stop func(), cfg Config, ix *index.Index, a *
 		review:    make(chan struct{}, 1),
 		awaited:   make(chan struct{}, 1),
 		now:       cfg.now,
+		book:      newBook(a != nil),
+		mesh:      make(chan struct{}, 1),
+		peersFile: cfg.PeersFile,
 		names:     namesOf(cfg.Network),
 		summaries: newSummaries(ix),
 		inbox:     make(chan arrival, inboxSize),
@@ -163,6 +176,7 @@ func (r *Replica) run(cfg Config, bootstrap []peer.AddrInfo) error {
 	}
 	r.host.SetStreamHandler(r.names.sync, r.serve(newLimiter[peer.ID](4, 256), r.serveSync))
 	r.host.SetStreamHandler(r.names.fetch, r.serve(newLimiter[peer.ID](4, 64), r.serveFetch))
+	r.host.SetStreamHandler(r.names.contacts, r.serve(newLimiter[peer.ID](2, 64), r.serveContacts))
 	if r.admission != nil {
 		r.host.SetStreamHandler(r.names.member, r.serve(newLimiter[peer.ID](1, 64), r.serveMember))
 	}
@@ -178,7 +192,11 @@ func (r *Replica) run(cfg Config, bootstrap []peer.AddrInfo) error {
 	}
 	r.spawn(func() { r.publishNews(seq) })
 	r.spawn(func() { r.syncNowAndThen(cfg.SyncInterval) })
-	return listen(r.host, cfg.Listen)
+	if err := listen(r.host, cfg.Listen); err != nil {
+		return err
+	}
+	r.spawn(r.keepMesh)
+	return nil
 }
 
 // Close leaves the network and returns when nothing of the replica runs any more.
@@ -189,6 +207,7 @@ func (r *Replica) shut() error {
 	r.stop()
 	err := r.host.Close()
 	r.work.wait()
+	r.remember(true)
 	return err
 }
 

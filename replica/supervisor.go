@@ -30,6 +30,7 @@ func (r *Replica) supervise(bootstrap []peer.AddrInfo) error {
 		new(event.EvtPeerIdentificationCompleted),
 		new(event.EvtPeerProtocolsUpdated),
 		new(event.EvtPeerConnectednessChanged),
+		new(event.EvtLocalAddressesUpdated),
 	}, eventbus.Name("dmfs"), eventbus.BufSize(256))
 	if err != nil {
 		return fmt.Errorf("connection events: %w", err)
@@ -68,6 +69,8 @@ func (r *Replica) connectionEvent(ev any) {
 		if slices.Contains(ev.Added, r.names.sync) {
 			r.arrived(ev.Peer, r.host.Peerstore().Addrs(ev.Peer), r.agentOf(ev.Peer))
 		}
+	case event.EvtLocalAddressesUpdated:
+		notify(r.mesh)
 	case event.EvtPeerConnectednessChanged:
 		if ev.Connectedness == network.NotConnected {
 			r.departed(ev.Peer)
@@ -95,6 +98,8 @@ func (r *Replica) arrived(id peer.ID, addrs []ma.Multiaddr, agent string) {
 	m.describe(addrs, agent)
 	if m.begin() {
 		r.log.Info("peer connected", "peer", id)
+		m.failed.Store(0)
+		r.book.meet(id, r.now())
 		r.redialAll()
 	}
 	notify(m.pull)
@@ -124,6 +129,8 @@ func (r *Replica) departed(id peer.ID) {
 		return
 	}
 	r.log.Info("peer lost", "peer", id)
+	r.book.meet(id, r.now())
+	notify(r.mesh)
 	if m.dialed == nil && len(r.members.connected(false)) > maxAbsent {
 		r.members.remove(m)
 	}
@@ -144,6 +151,7 @@ func (r *Replica) live(m *member) {
 func (r *Replica) reach(m *member) {
 	for attempt := 0; m.ctx.Err() == nil && m.current() == nil; attempt++ {
 		r.dial(m, attempt)
+		m.failed.Store(int32(attempt))
 		select {
 		case <-m.ctx.Done():
 		case <-m.began:
@@ -163,9 +171,16 @@ func (r *Replica) dial(m *member, attempt int) {
 	if sw, ok := r.host.Network().(interface{ Backoff() *swarm.DialBackoff }); ok {
 		sw.Backoff().Clear(m.id)
 	}
-	if err := r.host.Connect(ctx, peer.AddrInfo{ID: m.id, Addrs: m.addresses()}); err != nil && attempt == 0 && m.ctx.Err() == nil {
+	if err := r.host.Connect(ctx, peer.AddrInfo{ID: m.id, Addrs: r.addressesOf(m)}); err != nil && attempt == 0 && m.ctx.Err() == nil {
 		r.log.Info("peer not reached, trying on", "peer", m.id, "err", err)
 	}
+}
+
+// addressesOf returns where to dial a member: as configured, as it said when it was here, and as it has had
+// told since.
+func (r *Replica) addressesOf(m *member) []ma.Multiaddr {
+	c, _ := r.book.get(m.id)
+	return append(m.addresses(), c.addrs...)
 }
 
 // redialPause grows with the attempts, and its cap with the number of absent peers: a few are dialled every

@@ -8,8 +8,6 @@ import (
 	"time"
 
 	"dmfs/replica/internal/wire"
-
-	"github.com/libp2p/go-libp2p/core/peer"
 )
 
 // syncNowAndThen has us pull from a random peer, at a mean interval.
@@ -36,29 +34,25 @@ func (r *Replica) serveSync(x *exchange) error {
 	if err := x.send(wire.Root{Hash: mine.Hash()}); err != nil {
 		return err
 	}
-	defer r.noteClient(x.peer, theirs.Hash, mine)()
-	return r.serveRequests(x, mine)
+	if m := r.members.get(x.peer); m != nil {
+		if theirs.Hash == mine.Hash() {
+			m.compared(true)
+		}
+		if r.differs(m, theirs.Hash, mine) {
+			defer notify(m.pull) // there is a better time when the peer has what it lacks
+		}
+	}
+	return r.serveRequests(x, mine, r.sendHeads)
 }
 
-// noteClient learns from what a peer says when it pulls: that we are equal, or that we should pull too, for
-// which there is a better time when the peer has what it lacks.
-func (r *Replica) noteClient(id peer.ID, theirs wire.Hash, mine snapshot) (afterwards func()) {
-	m := r.members.get(id)
-	if m == nil {
-		return func() {}
-	}
-	if theirs == mine.Hash() {
-		m.compared(true)
-		return func() {}
-	}
-	if _, settled := m.settledWith([2]wire.Hash{mine.Hash(), theirs}, mine.policy, r.now()); settled {
-		return func() {}
-	}
-	return func() { notify(m.pull) }
+// differs reports whether we should pull from a peer that says what it holds: we may take something.
+func (r *Replica) differs(m *member, theirs wire.Hash, mine snapshot) bool {
+	_, settled := m.settledWith([2]wire.Hash{mine.Hash(), theirs}, mine.policy, r.now())
+	return theirs != mine.Hash() && !settled
 }
 
 // serveRequests answers until the peer closes. No peer needs more than each part and each item once.
-func (r *Replica) serveRequests(x *exchange, mine snapshot) error {
+func (r *Replica) serveRequests(x *exchange, mine snapshot, send func(*exchange, snapshot, []wire.Key) error) error {
 	parts, items := wire.MaxLook+4*mine.Len(), mine.Len()
 	for {
 		m, err := x.receive(wire.MaxRequest, idleWithin)
@@ -75,7 +69,7 @@ func (r *Replica) serveRequests(x *exchange, mine snapshot) error {
 			}
 		case wire.Want:
 			if items -= len(m.Keys); items >= 0 {
-				err = r.sendHeads(x, mine, m.Keys)
+				err = send(x, mine, m.Keys)
 			}
 		default:
 			err = fmt.Errorf("%w: %T where a request must be", wire.ErrMalformed, m)

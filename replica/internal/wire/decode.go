@@ -94,6 +94,11 @@ func (r *reader) message(kind byte) Message {
 		return r.offer()
 	case kindMember:
 		return Member{Chain: r.raw(int(r.number("length of certificates", 2, 0, MaxChain)))}
+	case kindContact:
+		return Contact{
+			Envelope: r.raw(int(r.number("length of envelope", 2, 1, MaxEnvelope))),
+			Chain:    r.raw(int(r.number("length of certificates", 2, 0, MaxChain))),
+		}
 	case kindVerdict:
 		return Verdict{Reason: Reason(r.number("reason", 1, 0, uint64(OtherKey)))}
 	}

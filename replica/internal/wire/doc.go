@@ -16,13 +16,14 @@
 //	0x18 Offer   held 1 (0 or 1), size 4
 //	0x19 Member  length 2, certificates in DER, one behind the other, the sender's own first
 //	0x1a Verdict reason 1
+//	0x1e Contact length 2, envelope; length 2, certificates as in Member
 //
 // Limits, checked before anything is allocated for the field: a name has 1 to 1,024 bytes and a
 // signature 1 to 16,384; a version is greater than 0 and fits in 63 bits; size and from are at most 10 MiB,
 // and size is at most 64 KiB when inline is 1; a look has 1 to 64 prefixes and a want 1 to 256 keys, in any
 // order; a depth is 0 to 24, and a prefix of odd depth ends with four bits of zero; a node has a child, and
 // no hash that is zero; a leaf has at most 16 items, their keys strictly ascending; an offer that is not held
-// has size 0; a member's certificates have 0 to 8,400 bytes; a reason is 0 to 6.
+// has size 0; an envelope has 1 to 2,048 bytes and a member's certificates 0 to 8,400; a reason is 0 to 6.
 //
 // The reasons of a verdict: 0 admitted, 1 not a certificate of this network, 2 malformed, 3 revoked,
 // 4 expired, 5 not valid yet, 6 a certificate of another key than the sender's.
@@ -55,9 +56,16 @@
 //	         nothing from one stream to the next. It may refuse to be asked more than once for everything.
 //	fetch    The client sends Ask for the content of a name, the server answers Offer and, if it holds this
 //	         very content and that many bytes of it, what begins at from: size less from raw bytes.
+//	contacts As in sync, with Contact for Head, of the addresses of peers. The key is that of the peer's id in
+//	         binary, the version is the sequence number of its record, and the stamp is SHA-256 of the
+//	         envelope's payload.
 //	member   The client sends Member, its renewed certificate, the server answers Verdict.
 //
-// The protocols are sync/2, fetch/2 and member/1 in /dmfs/NETWORK, the topic is heads/1 there; NETWORK is
+// An envelope is libp2p's signed envelope (RFC 0002) of a peer record (RFC 0003): the peer's id, a
+// sequence number greater than 0 that fits in 63 bits, and at most 16 addresses. The sender has seen
+// certificates that prove that the peer is a member, and sends them, if there is a network.
+//
+// The protocols are sync/2, fetch/2, contacts/1 and member/1 in /dmfs/NETWORK, the topic is heads/1 there; NETWORK is
 // the first four bytes of the network's key in hexadecimal, or "local" without one.
 //
 // In a network, both sides prove that they are members before anything of the above can be said: once

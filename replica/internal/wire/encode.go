@@ -44,6 +44,7 @@ func (Ask) kind() byte     { return kindAsk }
 func (Offer) kind() byte   { return kindOffer }
 func (Member) kind() byte  { return kindMember }
 func (Verdict) kind() byte { return kindVerdict }
+func (Contact) kind() byte { return kindContact }
 
 func (h Head) encode(w *writer) {
 	w.u16(len(h.Name))
@@ -115,3 +116,10 @@ func (m Member) encode(w *writer) {
 }
 
 func (v Verdict) encode(w *writer) { w.u8(byte(v.Reason)) }
+
+func (c Contact) encode(w *writer) {
+	w.u16(len(c.Envelope))
+	w.raw(c.Envelope)
+	w.u16(len(c.Chain))
+	w.raw(c.Chain)
+}

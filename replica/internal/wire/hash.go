@@ -71,6 +71,9 @@ func StampOf(version int64, digest [64]byte, signer [32]byte, deleted bool, ttl 
 	return sha256.Sum256(w.b)
 }
 
+// StampOfContact returns the stamp of a contact, from the payload of its envelope.
+func StampOfContact(payload []byte) Stamp { return sha256.Sum256(payload) }
+
 // Tag returns the beginning of the stamp.
 func (s Stamp) Tag() Tag { return Tag(s[:]) }
 

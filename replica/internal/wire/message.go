@@ -6,18 +6,21 @@ import (
 
 // Limits of the format.
 const (
-	MaxInline = 64 << 10 // bytes of content in a Head
-	MaxKeys   = 256      // keys of a Want
-	MaxLook   = 64       // prefixes of a Look
-	MaxItems  = 16       // items of a Leaf
-	MaxDepth  = 24       // of a prefix: the half bytes of a key
-	MaxChain  = 8400     // bytes of certificates in a Member, which is what package trust takes
+	MaxInline   = 64 << 10 // bytes of content in a Head
+	MaxKeys     = 256      // keys of a Want
+	MaxLook     = 64       // prefixes of a Look
+	MaxItems    = 16       // items of a Leaf
+	MaxDepth    = 24       // of a prefix: the half bytes of a key
+	MaxChain    = 8400     // bytes of certificates in a Member, which is what package trust takes
+	MaxEnvelope = 2048     // bytes of a peer record in a Contact
 	// MaxRequest bounds what a server reads: the longest Want.
 	MaxRequest = 1 + 2 + MaxKeys*len(Key{})
 	// MaxPart bounds what answers a prefix: the longest Leaf.
 	MaxPart = 1 + 1 + MaxItems*itemSize
 	// MaxMember bounds what is read of somebody who has not proved anything: the longest Member.
 	MaxMember = 1 + 2 + MaxChain
+	// MaxContact bounds what is read of a peer's addresses: the longest Contact.
+	MaxContact = 1 + 2 + MaxEnvelope + 2 + MaxChain
 	// MaxMessage bounds every message: the longest Head.
 	MaxMessage = 1 + 2 + trust.MaxName + 8 + 2 + trust.MaxSignature + 64 + 4 + 1 + MaxInline
 
@@ -34,12 +37,14 @@ const (
 	kindLook    byte = 0x1b
 	kindNode    byte = 0x1c
 	kindLeaf    byte = 0x1d
+	kindContact byte = 0x1e
 	kindRoot    byte = 0x23
 	kindWant    byte = 0x25
 	kindAsk     byte = 0x27
 )
 
-// Message is one of Head, Root, Look, Node, Leaf, Want, End, Ask, Offer, Member and Verdict.
+// Message is one of Head, Root, Look, Node, Leaf, Want, End, Ask, Offer, Member, Verdict
+// and Contact.
 type Message interface {
 	kind() byte
 	encode(*writer)
@@ -91,6 +96,10 @@ type Offer struct {
 // Member shows the sender's certificate, and those of the authorities above it, in DER. Without any
 // it says that the sender has none.
 type Member struct{ Chain []byte }
+
+// Contact is what a peer says of its addresses, in an envelope that it signed, and its certificates as in a
+// Member, none without a network.
+type Contact struct{ Envelope, Chain []byte }
 
 // Verdict answers a Member.
 type Verdict struct{ Reason Reason }

@@ -42,11 +42,17 @@ func good() map[string]Message {
 		"offer none":   Offer{},
 		"member":       longestMember(),
 		"member none":  Member{Chain: []byte{}},
+		"contact":      longestContact(),
+		"contact bare": Contact{Envelope: []byte("e"), Chain: []byte{}},
 		"verdict":      Verdict{Reason: OtherKey},
 	}
 }
 
 func longestMember() Member { return Member{Chain: bytes.Repeat([]byte("c"), MaxChain)} }
+
+func longestContact() Contact {
+	return Contact{Envelope: bytes.Repeat([]byte("e"), MaxEnvelope), Chain: bytes.Repeat([]byte("c"), MaxChain)}
+}
 
 func longestLook() (l Look) {
 	for i := range MaxLook {
@@ -88,6 +94,9 @@ func TestLimitsAreTheLongestMessages(t *testing.T) {
 		if n := len(Encode(good()[name])); n > MaxPart || name == "leaf" && n < MaxPart {
 			t.Errorf("longest %s has %d bytes, MaxPart is %d", name, n, MaxPart)
 		}
+	}
+	if n := len(Encode(longestContact())); n != MaxContact {
+		t.Errorf("longest contact has %d bytes, MaxContact is %d", n, MaxContact)
 	}
 	if n := len(Encode(longestMember())); n != MaxMember {
 		t.Errorf("longest member has %d bytes, MaxMember is %d", n, MaxMember)
@@ -145,13 +154,16 @@ func TestBadFieldsAreRefused(t *testing.T) {
 		"far in":              Ask{From: trust.MaxContent + 1},
 		"long offer":          Offer{Held: true, Size: trust.MaxContent + 1},
 		"long member":         Member{Chain: make([]byte, MaxChain+1)},
+		"no envelope":         Contact{},
+		"long envelope":       Contact{Envelope: make([]byte, MaxEnvelope+1)},
+		"contact's chain":     Contact{Envelope: []byte("e"), Chain: make([]byte, MaxChain+1)},
 		"unknown reason":      Verdict{Reason: OtherKey + 1},
 	} {
 		if _, err := Decode(Encode(m)); !errors.Is(err, ErrMalformed) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	for _, b := range []string{"10", "1e", "21", "25ffff", "1b0002" + "00", "1c0001" + strings.Repeat("00", 16), "1c0003" + strings.Repeat("01", 16), "1802" + "00000000"} {
+	for _, b := range []string{"10", "1f", "21", "25ffff", "1b0002" + "00", "1c0001" + strings.Repeat("00", 16), "1c0003" + strings.Repeat("01", 16), "1802" + "00000000"} {
 		raw, _ := hex.DecodeString(b)
 		if _, err := Decode(raw); !errors.Is(err, ErrMalformed) {
 			t.Errorf("%s: %v", b, err)

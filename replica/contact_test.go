@@ -1,0 +1,247 @@
+package replica_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"dmfs/replica"
+	"dmfs/replica/internal/wire"
+	"dmfs/replica/replicatest"
+	"dmfs/trust"
+	"dmfs/trust/trusttest"
+
+	"github.com/libp2p/go-libp2p/core/crypto"
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/record"
+	ma "github.com/multiformats/go-multiaddr"
+)
+
+// star returns n nodes, not started but for the first one, the only one whose address the others know.
+func star(t *testing.T, n int, node func(i int) *replicatest.Node) []*replicatest.Node {
+	t.Helper()
+	nodes := []*replicatest.Node{node(0)}
+	nodes[0].Start(t)
+	for i := 1; i < n; i++ {
+		nodes = append(nodes, node(i))
+		nodes[i].Config.Bootstrap = nodes[0].Replica.Addrs()
+		nodes[i].Config.PeersFile = filepath.Join(t.TempDir(), "peers")
+	}
+	return nodes
+}
+
+// meshed reports whether all the nodes are connected to each other.
+func meshed(nodes ...*replicatest.Node) bool {
+	for _, n := range nodes {
+		for _, other := range nodes {
+			if !slices.ContainsFunc(n.Replica.Peers(), func(p replica.Peer) bool {
+				return other == n || p.ID == other.Replica.ID() && p.Connected
+			}) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// TestNobodyNeedsToKnowEverybody: behind one peer, all find each other; and again after a restart when it
+// is gone.
+func TestNobodyNeedsToKnowEverybody(t *testing.T) {
+	t.Parallel()
+	open, closed := trusttest.Policy(t, signer, "a"), networkPolicy(t, nil, "a")
+	for what, node := range map[string]func(int) *replicatest.Node{
+		"open":    func(i int) *replicatest.Node { return replicatest.New(t, i, open, replica.Start) },
+		"members": func(i int) *replicatest.Node { return named(t, i, closed).Node },
+	} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			nodes := star(t, 5, node)
+			for _, n := range nodes[1:] {
+				n.Start(t)
+			}
+			replicatest.Eventually(t, "all are connected", func() bool { return meshed(nodes...) })
+			for _, n := range nodes {
+				n.Stop(t)
+			}
+			for _, n := range nodes[1:] {
+				n.Start(t)
+			}
+			replicatest.Eventually(t, "the others are connected again", func() bool { return meshed(nodes[1:]...) })
+		})
+	}
+}
+
+func TestPeersFile(t *testing.T) {
+	t.Parallel()
+	nodes := star(t, 2, func(i int) *replicatest.Node {
+		return replicatest.New(t, i, trusttest.Policy(t, signer, "a"), replica.Start)
+	})
+	n, path := nodes[1], nodes[1].Config.PeersFile
+	n.Start(t)
+	replicatest.Eventually(t, "they are connected", func() bool { return meshed(nodes...) })
+	replicatest.Eventually(t, "they have compared themselves", func() bool { return replicatest.Acquainted(nodes...) })
+	replicatest.Eventually(t, "the peer is remembered", func() bool {
+		n.Stop(t)
+		text, err := os.ReadFile(path)
+		n.Start(t)
+		return err == nil && strings.Count(string(text), "\n") == 2
+	})
+	n.Stop(t)
+	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("%v, %v", info, err)
+	}
+	whole, _ := os.ReadFile(path)
+	for what, text := range map[string]string{
+		"nothing": "", "another file": "peers\n", "half": string(whole[:len(whole)/2]), "too many": string(whole) + strings.Repeat(string(whole[13:]), 300),
+		"long": string(whole) + strings.Repeat("x", 1<<20), "changed": strings.Replace(string(whole), "Z ", "Z AA", 1),
+	} {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		n.Config.Bootstrap = nil
+		n.Start(t)
+		if peers := n.Replica.Peers(); len(peers) > 0 {
+			t.Errorf("%s: peers: %+v", what, peers)
+		}
+		n.Stop(t)
+	}
+}
+
+// TestContactsOfStrangersAreNotTaken: a member tells of others, with and without what proves them.
+func TestContactsOfStrangersAreNotTaken(t *testing.T) {
+	t.Parallel()
+	p := networkPolicy(t, nil, "a")
+	n, honest := named(t, 1, p), named(t, 2, p)
+	n.Start(t)
+	honest.Start(t)
+	info, err := peer.AddrInfoFromString(honest.Replica.Addrs()[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	messages, items := tales(t, *honest.chain.Load(), info.Addrs)
+	bad := impostor(t, 7, overQUIC, certify(t, authority, keyOf(7), "bad", -1e12, 1e15))
+	id := replica.ProtocolsOf(authority.Public().Key)[3]
+	(&stranger{host: bad.host}).answer(id, func(s network.Stream, m wire.Message) {
+		switch m.(type) {
+		case wire.Root:
+			wire.Write(s, wire.Root{Hash: wire.Hash{1}})
+		case wire.Look:
+			wire.Write(s, wire.Leaf{Items: items})
+		case wire.Want:
+			for _, said := range messages {
+				wire.Write(s, said)
+			}
+			wire.Write(s, wire.End{})
+		}
+	})
+	// It has to speak sync to be taken for a node.
+	bad.host.SetStreamHandler(replica.ProtocolsOf(authority.Public().Key)[0], func(s network.Stream) { s.Reset() })
+	if err := bad.connect(t, n); err != nil {
+		t.Fatal(err)
+	}
+	replicatest.Eventually(t, "the member is found", func() bool { return n.sees(2) })
+	for _, got := range n.Replica.Peers() {
+		if got.ID != replica.PeerID(keyOf(2)) && got.ID != replica.PeerID(keyOf(7)) {
+			t.Errorf("dialled: %+v", got)
+		}
+	}
+}
+
+// tales returns a good contact, and bad ones before it.
+func tales(t *testing.T, good trust.Chain, addrs []ma.Multiaddr) (messages []wire.Message, items []wire.Item) {
+	t.Helper()
+	add := func(key int, c trust.Chain) {
+		k, err := crypto.UnmarshalEd25519PrivateKey(trusttest.Signer(1000 + key).Ed25519())
+		if err != nil {
+			t.Fatal(err)
+		}
+		said, it, err := replica.Contact(k, addrs, 1<<62, c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		messages, items = append(messages, said), append(items, it)
+	}
+	add(10, trust.Chain{})
+	add(11, certify(t, trusttest.Signer(9), keyOf(11), "foreign", -1e12, 1e15))
+	add(12, good)
+	add(13, certify(t, authority, keyOf(13), "over", -2e12, -1e12))
+	add(2, good)
+	slices.SortFunc(items, func(a, b wire.Item) int { return slices.Compare(a.Key[:], b.Key[:]) })
+	return messages, items
+}
+
+// TestForgedContacts: whoever changes one is refused, and a book has room for no more than it says.
+func TestForgedContacts(t *testing.T) {
+	t.Parallel()
+	add, size := replica.NewBook(false)
+	contact := func(i int) wire.Contact {
+		key, err := crypto.UnmarshalEd25519PrivateKey(trusttest.Signer(i).Ed25519())
+		if err != nil {
+			t.Fatal(err)
+		}
+		said, _, err := replica.Contact(key, []ma.Multiaddr{ma.StringCast("/ip4/10.1.2.3/tcp/7946")}, 1, trust.Chain{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return said
+	}
+	genuine := contact(1)
+	for i := range genuine.Envelope {
+		forged := wire.Contact{Envelope: slices.Clone(genuine.Envelope)}
+		forged.Envelope[i] ^= 1
+		if add(forged, true) == nil {
+			t.Errorf("byte %d may be changed", i)
+		}
+	}
+	key, err := crypto.UnmarshalEd25519PrivateKey(trusttest.Signer(2).Ed25519())
+	if err != nil {
+		t.Fatal(err)
+	}
+	id, _ := peer.Decode(replica.PeerID(trusttest.Signer(3).Public().Key))
+	others, err := record.Seal(&peer.PeerRecord{PeerID: id, Seq: 1}, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, _ := others.Marshal()
+	if add(wire.Contact{Envelope: text}, true) == nil {
+		t.Error("one peer may speak for another")
+	}
+	for i := range 400 {
+		err := add(contact(i), false)
+		if (err == nil) != (i < 300) {
+			t.Fatalf("contact %d: %v", i, err)
+		}
+	}
+	if err := add(contact(400), true); err != nil || size() != 300 {
+		t.Errorf("a peer that was met: %v, %d contacts", err, size())
+	}
+}
+
+// TestSomeAreChosenOfMany: all in a small network, a few in a large one.
+func TestSomeAreChosenOfMany(t *testing.T) {
+	t.Parallel()
+	ids := func(n int) (list []peer.ID) {
+		for i := range n {
+			list = append(list, peer.ID(fmt.Sprint(i)))
+		}
+		return list
+	}
+	for _, c := range []struct{ known, chosen, want int }{
+		{64, 0, 64}, {64, 60, 4}, {65, 0, 12}, {1000, 7, 5}, {1000, 8, 0}, {1000, 16, 0}, {0, 0, 0},
+	} {
+		got := replica.Pick(ids(c.known), ids(c.chosen))
+		slices.Sort(got)
+		if len(slices.Compact(got)) != c.want {
+			t.Errorf("%+v: %d picked", c, len(got))
+		}
+		for _, id := range ids(c.chosen) {
+			if slices.Contains(got, id) {
+				t.Errorf("%+v: %s again", c, id)
+			}
+		}
+	}
+}

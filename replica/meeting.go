@@ -1,0 +1,174 @@
+package replica
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"dmfs/replica/internal/wire"
+	"dmfs/trust"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+	ma "github.com/multiformats/go-multiaddr"
+)
+
+// introduce signs where we are reached when that, or our certificate, has changed, and has our peers told.
+func (r *Replica) introduce() {
+	addrs := reachable(r.host.Addrs())
+	var chain trust.Chain
+	if r.admission != nil {
+		chain = r.admission.certificate()
+	}
+	old, _ := r.book.get(r.host.ID())
+	same := slices.EqualFunc(old.addrs, addrs, func(a, b ma.Multiaddr) bool { return a.Equal(b) })
+	if len(addrs) == 0 || same && string(old.said.Chain) == string(chain.DER()) {
+		return
+	}
+	seq := max(uint64(r.now().UnixNano()), uint64(old.entry.Version)+1)
+	c, err := signContact(r.host.Peerstore().PrivKey(r.host.ID()), addrs, seq, chain.DER())
+	if err == nil {
+		c.met = r.now()
+		_, err = r.book.add(c)
+	}
+	if err != nil {
+		r.log.Debug("our addresses are not told", "err", err)
+		return
+	}
+	r.tellOthers(nil)
+}
+
+// certifiedContact returns a contact with the proof that its peer is a member, if there is a network.
+func (r *Replica) certifiedContact(c contact) (_ contact, err error) {
+	if r.admission != nil {
+		c.proof, err = r.admission.prove(c.id, c.said.Chain)
+	}
+	return c, err
+}
+
+// meetOften meets a member, and has the others told of what that brought.
+func (r *Replica) meetOften(session context.Context, m *member) {
+	news, err := r.meet(session, m)
+	if err != nil && session.Err() == nil {
+		r.log.Debug("contacts not compared", "peer", m.id, "err", err)
+	}
+	if news {
+		r.tellOthers(m)
+	}
+}
+
+// meet compares with a member where peers are reached, takes what is later, and reports whether that was
+// something.
+func (r *Replica) meet(session context.Context, m *member) (news bool, err error) {
+	x, err := r.open(session, m.id, r.names.contacts)
+	if err != nil {
+		return false, err
+	}
+	defer func() { x.end(err) }()
+	c := &comparison{x: x, r: r, m: m, mine: snapshot{r.book.summary(), r.ix.Policy()}}
+	if _, done, err := c.greet(); done || err != nil {
+		return false, err
+	}
+	_, err = c.walk(func(items []wire.Item) (bool, error) {
+		some, err := r.askContacts(c, items)
+		news = news || some
+		return true, err
+	})
+	return news, err
+}
+
+// askContacts asks for contacts and takes those that are good.
+func (r *Replica) askContacts(c *comparison, items []wire.Item) (news bool, err error) {
+	want, asked := wire.Want{}, make(map[wire.Key]wire.Item, len(items))
+	for _, it := range items {
+		want.Keys = append(want.Keys, it.Key)
+		asked[it.Key] = it
+	}
+	if err := c.x.send(want); err != nil {
+		return false, err
+	}
+	for range len(items) + 1 {
+		m, err := c.x.receive(wire.MaxContact, stepWithin)
+		if err != nil {
+			return news, err
+		}
+		if _, end := m.(wire.End); end {
+			for _, it := range asked {
+				c.m.refuse(it, declined{until: r.now().Add(refusedFor), policy: c.mine.policy})
+			}
+			return news, nil
+		}
+		said, ok := m.(wire.Contact)
+		if !ok {
+			return news, fmt.Errorf("%w: %T where a contact must be", wire.ErrMalformed, m)
+		}
+		key, err := r.takeContact(said)
+		switch {
+		case err == nil:
+			news = true
+			delete(asked, key)
+		case errors.Is(err, wire.ErrMalformed):
+			return news, err
+		default:
+			r.log.Debug("contact not taken", "peer", c.m.id, "err", err)
+		}
+	}
+	return news, fmt.Errorf("%w: more contacts than asked for", wire.ErrMalformed)
+}
+
+var errNoNews = errors.New("no news")
+
+// takeContact proves a contact and puts it into the book.
+func (r *Replica) takeContact(said wire.Contact) (wire.Key, error) {
+	c, err := readContact(said)
+	if err != nil {
+		return wire.Key{}, err
+	}
+	if c, err = r.certifiedContact(c); err != nil {
+		return wire.Key{}, err
+	}
+	if m := r.members.get(c.id); m != nil && m.current() != nil {
+		c.met = r.now()
+	}
+	news, err := r.book.add(c)
+	if err == nil && !news {
+		err = errNoNews
+	}
+	if err == nil {
+		notify(r.mesh)
+	}
+	return c.entry.Key, err
+}
+
+// serveContacts answers a peer that wants to know where peers are reached.
+func (r *Replica) serveContacts(x *exchange) error {
+	theirs, err := expect[wire.Root](x, wire.MaxRequest, answerWithin)
+	if err != nil {
+		return err
+	}
+	mine := snapshot{r.book.summary(), r.ix.Policy()}
+	if err := x.send(wire.Root{Hash: mine.Hash()}); err != nil {
+		return err
+	}
+	if m := r.members.get(x.peer); m != nil && r.differs(m, theirs.Hash, mine) {
+		defer notify(m.pull)
+	}
+	return r.serveRequests(x, mine, sendContacts(r.book))
+}
+
+// sendContacts returns what answers a Want.
+func sendContacts(b *book) func(*exchange, snapshot, []wire.Key) error {
+	return func(x *exchange, mine snapshot, keys []wire.Key) error {
+		for _, k := range keys {
+			entry, _ := mine.Get(k)
+			c, ok := b.get(peer.ID(entry.Name))
+			if !ok {
+				continue
+			}
+			if err := x.put(c.said); err != nil {
+				return err
+			}
+		}
+		return x.send(wire.End{})
+	}
+}

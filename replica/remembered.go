@@ -1,0 +1,142 @@
+package replica
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"dmfs/replica/internal/wire"
+)
+
+const (
+	maxRemembered = 300         // peers in the file
+	rememberEvery = time.Minute // at most
+	maxLine       = 2 * wire.MaxContact
+	fileHeader    = "dmfs peers 1"
+)
+
+// remember writes the peers that we have met, those we met last first, if it is time and there is
+// something new, or at the end.
+func (r *Replica) remember(end bool) {
+	if r.peersFile == "" || !end && time.Since(r.remembered.at) < rememberEvery {
+		return
+	}
+	var what strings.Builder
+	text := r.rememberedText(&what)
+	if !end && what.String() == r.remembered.what {
+		return
+	}
+	r.remembered.at, r.remembered.what = time.Now(), what.String()
+	if err := replaceFile(r.peersFile, text); err != nil {
+		r.log.Warn("the peers met last are not remembered", "err", err)
+	}
+}
+
+// rememberedText returns the file, and writes which peers with which addresses are in it.
+func (r *Replica) rememberedText(what io.Writer) []byte {
+	text := bytes.NewBufferString(fileHeader + "\n")
+	lines := 0
+	for _, c := range r.book.all() {
+		if c.met.IsZero() || c.id == r.host.ID() || lines == maxRemembered {
+			continue
+		}
+		lines++
+		fmt.Fprintf(what, "%s %d\n", c.id, c.entry.Version)
+		fmt.Fprintf(text, "%s %s\n", c.met.UTC().Format(time.RFC3339), base64.StdEncoding.EncodeToString(wire.Encode(c.said)))
+	}
+	return text.Bytes()
+}
+
+// replaceFile writes a file of mode 0600 that is there whole or not at all.
+func replaceFile(path string, text []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(text)
+	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		err = errors.Join(err, os.Remove(f.Name()))
+	}
+	return err
+}
+
+// recall reads the file. One that makes no sense is ignored: it only saves time.
+func (r *Replica) recall() {
+	if r.peersFile == "" {
+		return
+	}
+	contacts, err := r.readPeers()
+	if errors.Is(err, fs.ErrNotExist) {
+		return
+	}
+	if err != nil {
+		r.log.Warn("the peers met last are not known any more", "err", err)
+		return
+	}
+	for _, c := range contacts {
+		if _, err := r.book.add(c); err != nil {
+			return
+		}
+	}
+}
+
+func (r *Replica) readPeers() (contacts []contact, err error) {
+	f, err := os.Open(r.peersFile)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	lines := bufio.NewScanner(f)
+	lines.Buffer(nil, maxLine)
+	for n := 0; lines.Scan(); n++ {
+		switch {
+		case n == 0 && lines.Text() != fileHeader, n > maxRemembered:
+			return nil, fmt.Errorf("%s: not a file of peers", r.peersFile)
+		case n == 0:
+			continue
+		}
+		c, err := readLine(lines.Text())
+		if err != nil {
+			return nil, fmt.Errorf("%s:%d: %w", r.peersFile, n+1, err)
+		}
+		if c, err = r.certifiedContact(c); err == nil {
+			contacts = append(contacts, c)
+		}
+	}
+	return contacts, lines.Err()
+}
+
+// readLine reads one line: when the peer was met, and its contact.
+func readLine(line string) (c contact, err error) {
+	when, text, _ := strings.Cut(line, " ")
+	met, err := time.Parse(time.RFC3339, when)
+	if err != nil {
+		return c, err
+	}
+	raw, err := base64.StdEncoding.DecodeString(text)
+	if err != nil {
+		return c, err
+	}
+	m, err := wire.Decode(raw)
+	if err != nil {
+		return c, err
+	}
+	said, ok := m.(wire.Contact)
+	if !ok {
+		return c, fmt.Errorf("%w: no contact", wire.ErrMalformed)
+	}
+	c, err = readContact(said)
+	c.met = met
+	return c, err
+}
