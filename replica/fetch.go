@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"sync"
 	"time"
 
 	"dmfs/replica/internal/wire"
@@ -25,44 +24,13 @@ var (
 	errNotHeld = errors.New("peer does not have the content")
 	errNoPeer  = errors.New("no peer is connected")
 	errTooSlow = errors.New("peer is too slow")
+
+	errOtherSize = errors.New("peers offer contents of different sizes")
 )
 
 // timeFor returns how long the transfer of n bytes may take.
 func timeFor(n int) time.Duration {
 	return idleWithin + time.Duration(n/slowest)*time.Second
-}
-
-// flights sees to it that no digest is fetched twice at once.
-type flights struct {
-	mu  sync.Mutex
-	now map[trust.Digest]*flight
-}
-
-// flight is one fetch; content is set before landed is closed, and nil after a failure.
-type flight struct {
-	landed  chan struct{}
-	content []byte
-}
-
-// board returns the flight for a digest, and whether the caller is the one to fly it and to call land.
-func (f *flights) board(d trust.Digest) (*flight, bool) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if other, ok := f.now[d]; ok {
-		return other, false
-	}
-	if f.now == nil {
-		f.now = make(map[trust.Digest]*flight)
-	}
-	f.now[d] = &flight{landed: make(chan struct{})}
-	return f.now[d], true
-}
-
-func (f *flights) land(d trust.Digest) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	close(f.now[d].landed)
-	delete(f.now, d)
 }
 
 // fetch returns the record with its content: from our own disk, from the peer that is said to have it, or
@@ -74,10 +42,7 @@ func (r *Replica) fetch(ctx context.Context, rec trust.Record, from peer.ID) (tr
 	for {
 		flight, mine := r.fetches.board(rec.Digest())
 		if mine {
-			defer r.fetches.land(rec.Digest())
-			whole, err := r.fetchAny(ctx, rec, from)
-			flight.content, _ = whole.Content()
-			return whole, err
+			return r.fly(ctx, flight, rec, from)
 		}
 		select {
 		case <-flight.landed:
@@ -90,8 +55,18 @@ func (r *Replica) fetch(ctx context.Context, rec trust.Record, from peer.ID) (tr
 	}
 }
 
-// fetchAny asks one peer after the other. The error is that of the first.
-func (r *Replica) fetchAny(ctx context.Context, rec trust.Record, from peer.ID) (trust.Record, error) {
+// fly does a flight. What it gets of a content before it fails is where the next one goes on.
+func (r *Replica) fly(ctx context.Context, f *flight, rec trust.Record, from peer.ID) (trust.Record, error) {
+	d := rec.Digest()
+	part := r.fetches.resume(d)
+	whole, err := r.fetchAny(ctx, rec, from, part)
+	f.content, _ = whole.Content()
+	r.fetches.land(d, part, err)
+	return whole, err
+}
+
+// fetchAny asks one peer after the other, each for what is missing. The error is that of the first.
+func (r *Replica) fetchAny(ctx context.Context, rec trust.Record, from peer.ID, part *part) (trust.Record, error) {
 	failed := errNoPeer
 	sources := r.sources(from)
 	for i, m := range sources {
@@ -99,12 +74,9 @@ func (r *Replica) fetchAny(ctx context.Context, rec trust.Record, from peer.ID) 
 		if i == len(sources)-1 {
 			within = answerWithin
 		}
-		whole, err := r.fetchFrom(ctx, rec, m, within)
-		if err == nil {
-			return whole, nil
-		}
-		if errors.Is(err, errNotUnderstood) {
-			return trust.Record{}, err // no other peer has it in other words
+		whole, err := r.fetchFrom(ctx, rec, m, within, part)
+		if err == nil || errors.Is(err, errNotUnderstood) {
+			return whole, err // no other peer has it in other words
 		}
 		r.log.Debug("no content from this peer", "name", rec.Name(), "peer", m.id, "err", err)
 		if i == 0 {
@@ -126,8 +98,9 @@ func (r *Replica) sources(first peer.ID) []*member {
 }
 
 // fetchFrom asks one peer, which must make its offer within the time given. Waiting for the peer's turn
-// comes first, so that a slow peer keeps only those waiting who want something from it.
-func (r *Replica) fetchFrom(ctx context.Context, rec trust.Record, m *member, within time.Duration) (trust.Record, error) {
+// comes first, so that a slow peer keeps only those waiting who want something from it. When what others
+// began does not fit, the peer is asked for all of it: it is not to blame.
+func (r *Replica) fetchFrom(ctx context.Context, rec trust.Record, m *member, within time.Duration, part *part) (trust.Record, error) {
 	for _, slots := range []chan struct{}{m.downloads, r.downloads} {
 		select {
 		case slots <- struct{}{}:
@@ -136,11 +109,28 @@ func (r *Replica) fetchFrom(ctx context.Context, rec trust.Record, m *member, wi
 			return trust.Record{}, ctx.Err()
 		}
 	}
-	content, err := r.download(ctx, m.id, rec, within)
+	begun := part.got > 0
+	whole, err := r.finishFrom(ctx, rec, m.id, within, part)
+	if begun && (errors.Is(err, trust.ErrMismatch) || errors.Is(err, errOtherSize)) {
+		whole, err = r.finishFrom(ctx, rec, m.id, within, part)
+	}
+	return whole, err
+}
+
+// finishFrom has one peer send what is missing. A part that turns out to be wrong is dropped.
+func (r *Replica) finishFrom(ctx context.Context, rec trust.Record, id peer.ID, within time.Duration, part *part) (trust.Record, error) {
+	err := r.download(ctx, id, rec, within, part)
+	if errors.Is(err, errOtherSize) {
+		part.drop()
+	}
 	if err != nil {
 		return trust.Record{}, err
 	}
-	return complete(rec, content)
+	whole, err := complete(rec, part.content)
+	if err != nil {
+		part.drop()
+	}
+	return whole, err
 }
 
 // complete returns the record with a content that came alone.
@@ -152,77 +142,48 @@ func complete(rec trust.Record, content []byte) (trust.Record, error) {
 	return whole, err
 }
 
-func (r *Replica) download(ctx context.Context, id peer.ID, rec trust.Record, within time.Duration) (content []byte, err error) {
+func (r *Replica) download(ctx context.Context, id peer.ID, rec trust.Record, within time.Duration, part *part) (err error) {
 	x, err := r.open(ctx, id, r.names.fetch)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer func() { x.end(err) }()
-	if err := x.send(wire.Ask{Key: wire.KeyOf(rec.Name().String()), Digest: rec.Digest()}); err != nil {
-		return nil, err
+	ask := wire.Ask{Key: wire.KeyOf(rec.Name().String()), Digest: rec.Digest(), From: uint32(part.got)}
+	if err := x.send(ask); err != nil {
+		return err
 	}
 	offer, err := expect[wire.Offer](x, wire.MaxRequest, within)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if !offer.Held {
-		return nil, errNotHeld
+		return errNotHeld
 	}
-	return x.body(int(offer.Size))
+	return x.body(part, int(offer.Size))
 }
 
 // body reads raw bytes. Each chunk has its time, and the whole has a time that its size allows.
-func (x *exchange) body(size int) ([]byte, error) {
-	content := make([]byte, size) // at most trust.MaxContent, says the offer's decoder
-	last := time.Now().Add(timeFor(size))
-	for at := 0; at < size; {
+func (x *exchange) body(p *part, size int) error {
+	if p.got == 0 {
+		p.content = make([]byte, size) // at most trust.MaxContent, says the offer's decoder
+	}
+	if len(p.content) != size {
+		return errOtherSize
+	}
+	last := time.Now().Add(timeFor(size - p.got))
+	for p.got < size {
 		deadline := time.Now().Add(stepWithin)
 		if deadline.After(last) {
 			deadline = last
 		}
 		if err := x.stream.SetReadDeadline(deadline); err != nil {
-			return nil, err
-		}
-		n, err := io.ReadFull(x.r, content[at:min(at+chunk, size)])
-		if err != nil {
-			return nil, err
-		}
-		at += n
-		x.heard()
-	}
-	return content, nil
-}
-
-// serveFetch serves what the summary shows, and nothing that the policy has withdrawn since.
-func (r *Replica) serveFetch(x *exchange) error {
-	ask, err := expect[wire.Ask](x, wire.MaxRequest, answerWithin)
-	if err != nil {
-		return err
-	}
-	e, ok := r.held(r.summaries.current(r.ctx), ask.Key)
-	if !ok || e.Expired || e.Record.Digest() != ask.Digest || int64(ask.From) > e.Size {
-		return x.send(wire.Offer{})
-	}
-	if err := x.put(wire.Offer{Held: true, Size: uint32(e.Size)}); err != nil {
-		return err
-	}
-	return r.upload(x, ask.Digest, int64(ask.From), e.Size)
-}
-
-func (r *Replica) upload(x *exchange, d trust.Digest, at, size int64) error {
-	buf := make([]byte, min(size, chunk))
-	for ; at < size; at += int64(len(buf)) {
-		buf = buf[:min(size-at, chunk)]
-		if n, err := r.ix.ReadAt(d, buf, at); n < len(buf) {
 			return err
 		}
-		if err := x.stream.SetWriteDeadline(time.Now().Add(stepWithin)); err != nil {
-			return err
-		}
-		if _, err := x.w.Write(buf); err != nil {
+		n, err := io.ReadFull(x.r, p.content[p.got:min(p.got+chunk, size)])
+		if p.got += n; err != nil {
 			return err
 		}
 		x.heard()
 	}
-	return x.flush()
+	return nil
 }

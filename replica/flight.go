@@ -1,0 +1,87 @@
+package replica
+
+import (
+	"sync"
+	"time"
+
+	"dmfs/trust"
+)
+
+const (
+	maxParts = 3               // contents of which a part is kept, of 10 MiB at most
+	partFor  = 5 * time.Minute // how long
+)
+
+// flights sees to it that no digest is fetched twice at once, and from its beginning only once.
+type flights struct {
+	mu    sync.Mutex
+	now   map[trust.Digest]*flight
+	parts map[trust.Digest]*part
+}
+
+// part is the beginning of a content, as peers sent it: nothing is proved before all is here.
+type part struct {
+	content []byte // of the whole size
+	got     int    // bytes
+}
+
+func (p *part) drop() { p.content, p.got = nil, 0 }
+
+// flight is one fetch; content is set before landed is closed, and nil after a failure.
+type flight struct {
+	landed  chan struct{}
+	content []byte
+}
+
+// board returns the flight for a digest, and whether the caller is the one to fly it and to call land.
+func (f *flights) board(d trust.Digest) (*flight, bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if other, ok := f.now[d]; ok {
+		return other, false
+	}
+	if f.now == nil {
+		f.now = make(map[trust.Digest]*flight)
+	}
+	f.now[d] = &flight{landed: make(chan struct{})}
+	return f.now[d], true
+}
+
+// resume returns what an earlier flight has left.
+func (f *flights) resume(d trust.Digest) *part {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	p, ok := f.parts[d]
+	if !ok {
+		return &part{}
+	}
+	delete(f.parts, d)
+	return p
+}
+
+// land ends a flight, and keeps what it has got if it failed.
+func (f *flights) land(d trust.Digest, p *part, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	close(f.now[d].landed)
+	delete(f.now, d)
+	if err == nil || p.got == 0 {
+		return
+	}
+	if len(f.parts) >= maxParts {
+		clear(f.parts)
+	}
+	if f.parts == nil {
+		f.parts = make(map[trust.Digest]*part)
+	}
+	f.parts[d] = p
+	time.AfterFunc(partFor, func() { f.forget(d, p) })
+}
+
+func (f *flights) forget(d trust.Digest, p *part) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.parts[d] == p {
+		delete(f.parts, d)
+	}
+}
