@@ -34,7 +34,8 @@ func killCourier(t *testing.T) {
 }
 
 // TestCourierIsReplaced when somebody kills it in the middle of a round: every
-// change is shown and every watcher hears of it.
+// change is shown, and watchers hear of all but the one that the kernel had in hand
+// at that moment, which it may drop after it was answered.
 func TestCourierIsReplaced(t *testing.T) {
 	const files, times = 200, 5
 	var names []string
@@ -48,16 +49,16 @@ func TestCourierIsReplaced(t *testing.T) {
 		for _, name := range names {
 			records = append(records, n.Record(name, fmt.Appendf(nil, "%d\n", v), v+1))
 		}
-		n.Apply(records...)
-		heard := map[string]bool{}
-		for len(heard) < files {
-			heard[next(t, events)] = true
-			if len(heard) == 10 {
+		n.Apply(append(records, n.Record("last", fmt.Append(nil, v), v+1))...)
+		heard := 0
+		for next(t, events) != "MOVED_TO last" {
+			if heard++; heard == 10 {
 				killCourier(t)
 			}
 		}
-		n.Remote("last", fmt.Append(nil, v), v+1) // it has one that lives
-		expect(t, events, "MOVED_TO last")
+		if heard < files-1 {
+			t.Errorf("death %d: watchers heard of %d changes of %d", v+1, heard, files)
+		}
 		if out := n.Must("cat $M/f*[0-9] | sort | uniq -c"); strings.TrimSpace(out) != fmt.Sprintf("%d %d", files, v) {
 			t.Errorf("after death %d: %s", v+1, out)
 		}
