@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"math/rand/v2"
+	"path/filepath"
 	"time"
 
 	"dmfs/replica"
@@ -73,6 +74,7 @@ func (n *node) tryReplica(ctx context.Context, cfg *Config) (*replica.Replica, e
 	c := replica.Config{
 		Identity: n.id.Ed25519(), Listen: cfg.Listen, Bootstrap: cfg.Bootstrap, SyncInterval: cfg.SyncInterval,
 		Network: cfg.Rules.Network, Version: buildVersion().Version, Log: n.log,
+		PeersFile: filepath.Join(cfg.StateDir, "peers"),
 	}
 	if cfg.HasNetwork() {
 		if err := n.credential.missing(); err != nil {
