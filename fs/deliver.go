@@ -196,6 +196,7 @@ func (f *FS) ensureDir(path string) error {
 	if err := f.ensureDir(parent); err != nil {
 		return err
 	}
+	f.makeWayForDir(path)
 	err := f.changeDir(doMkdir, path)
 	if errors.Is(err, syscall.EEXIST) { // a user was faster, or the kernel has it from an earlier process
 		f.placeDir(path)

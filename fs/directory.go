@@ -5,9 +5,9 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"slices"
-	"strings"
 	"time"
 
+	"dmfs/index"
 	"dmfs/trust"
 )
 
@@ -207,19 +207,59 @@ func (f *FS) placeDir(path string) {
 	}
 }
 
-// makeWay removes the directories that are where a file comes. The index sees to it that
-// nothing is in them but each other.
+// makeWay removes the directories that are where a file comes, and the files in them. The
+// index has none there any more. That it says so only later is no contradiction: one that
+// was deleted twice is told of the second time.
 func (f *FS) makeWay(path string) error {
-	if !f.tree.has(path) {
-		return nil
-	}
-	for _, dir := range f.tree.emptyDirs(nil) {
-		if dir != path && !strings.HasPrefix(dir, path+"/") {
-			continue
-		}
+	files, dirs := f.tree.below(path)
+	f.removeShown(files...)
+	for _, dir := range dirs {
 		if err := f.changeDir(doRmdir, dir); err != nil && f.tree.has(dir) { // not removed by its user just now
 			return err
 		}
 	}
 	return nil
+}
+
+// makeWayForDir removes the file that is where a directory comes, likewise.
+func (f *FS) makeWayForDir(path string) {
+	name, err := trust.ParseName(path)
+	if err != nil {
+		return
+	}
+	if e, ok := f.tree.shown(name); ok {
+		f.removeShown(e)
+	}
+}
+
+// removeShown deletes files ahead of the changes that say so.
+func (f *FS) removeShown(files ...index.Entry) {
+	r := round{fs: f}
+	for _, e := range files {
+		r.add(index.Entry{Name: e.Name, Seq: e.Seq + 1})
+	}
+	r.finish()
+}
+
+// below returns the files and directories that a directory contains, itself included,
+// children first.
+func (t *tree) below(path string) (files []index.Entry, dirs []string) {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	if d := t.byPath[path]; d != nil {
+		files, dirs = d.below()
+	}
+	return files, dirs
+}
+
+func (d *dir) below() (files []index.Entry, dirs []string) {
+	for _, c := range d.children {
+		if !c.isDir() {
+			files = append(files, c.entry)
+			continue
+		}
+		f, below := c.dir.below()
+		files, dirs = append(files, f...), append(dirs, below...)
+	}
+	return files, append(dirs, d.path)
 }

@@ -47,6 +47,7 @@ func TestFileReplacesEmptyDirectories(t *testing.T) {
 	n, ann := fstest.MountNamespaces(t, fs.Options{}, "telemetry")
 	member := "telemetry/" + ann.Key
 	ann.Remote(member+"/deep/disk", []byte("97 %\n"), 1)
+	n.Must("until test -e $M/" + member + "/deep/disk; do :; done")
 	telemetry := watch(t, n.Dir+"/telemetry")
 	ann.RemoteDelete(member+"/deep/disk", 2)
 	ann.Remote(member, []byte("all\n"), 1)
@@ -58,6 +59,19 @@ func TestFileReplacesEmptyDirectories(t *testing.T) {
 	expect(t, telemetry, "DELETE "+ann.Key)
 	expect(t, telemetry, "CREATE,ISDIR "+ann.Key)
 	n.Must("until test -e $M/" + member + "/deep/disk; do :; done")
+}
+
+// TestDeletedTwice: the mount hears of a deletion only by the second one, after what came
+// to the place of the file.
+func TestDeletedTwice(t *testing.T) {
+	n, ann := fstest.MountNamespaces(t, fs.Options{}, "telemetry")
+	dir, file := "telemetry/"+ann.Key+"/a", "telemetry/"+ann.Key+"/a/b/c"
+	ann.Remote(dir, []byte("1\n"), 1)
+	n.Must("until test -e $M/" + dir + "; do :; done")
+	n.Apply(ann.Tombstone(dir, 2), ann.Record(file, []byte("2\n"), 2), ann.Tombstone(dir, 3))
+	n.Must("until test -e $M/" + file + "; do :; done")
+	n.Apply(ann.Tombstone(file, 4), ann.Record(dir, []byte("4\n"), 4), ann.Tombstone(file, 5))
+	n.Must("until test -f $M/" + dir + "; do :; done; cat $M/" + dir)
 }
 
 // TestDirectoryComesBackUnderSomebodysFeet: the kernel lets nobody make anything in a
@@ -125,7 +139,14 @@ func TestDirectoriesInACrowd(t *testing.T) {
 	}
 	end := seconds(duration)
 	for v := int64(2); time.Now().Before(end); v++ {
-		ann.Try(member+crowded[rand.IntN(len(crowded))], fmt.Append(nil, v), v, rand.IntN(2) == 0)
+		name := member + crowded[rand.IntN(len(crowded))]
+		r := ann.Record(name, fmt.Append(nil, v), v)
+		if rand.IntN(2) == 0 {
+			r = ann.Tombstone(name, v)
+		}
+		if _, err := n.Index.Apply("peer", r); err != nil { // it may be in the way of another
+			t.Fatal(err)
+		}
 	}
 	for _, b := range builders {
 		t.Log(b.finish(t))

@@ -72,7 +72,7 @@ func (f *FS) list(in *fuse.ReadIn, l lister) error {
 	for {
 		children, ok := f.tree.list(in.NodeId, at/2, batch)
 		if !ok {
-			return syscall.ESTALE
+			return syscall.ENOENT // it has gone since it was opened
 		}
 		for _, c := range children {
 			if !addChild(l, c, at) {

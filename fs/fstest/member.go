@@ -51,25 +51,25 @@ func (m *Member) Pair(name string, content []byte, version int64) (file, signatu
 // Remote applies a record as if another node had sent it.
 func (m *Member) Remote(name string, content []byte, version int64) {
 	m.n.t.Helper()
-	m.n.Apply(m.record(name, content, m.sign(name, content, version, false)))
+	m.n.Apply(m.Record(name, content, version))
 }
 
 // RemoteDelete applies a tombstone likewise.
 func (m *Member) RemoteDelete(name string, version int64) {
 	m.n.t.Helper()
-	m.n.Apply(m.record(name, nil, m.sign(name, nil, version, true)))
+	m.n.Apply(m.Tombstone(name, version))
 }
 
-// Try applies a record or a tombstone that may lose or be in the way of another.
-func (m *Member) Try(name string, content []byte, version int64, deleted bool) {
+// Record signs a content as the member's node does.
+func (m *Member) Record(name string, content []byte, version int64) trust.Record {
 	m.n.t.Helper()
-	if deleted {
-		content = nil
-	}
-	r := m.record(name, content, m.sign(name, content, version, deleted))
-	if _, err := m.n.Index.Apply("peer", r); err != nil {
-		m.n.t.Fatal(err)
-	}
+	return m.record(name, content, m.sign(name, content, version, false))
+}
+
+// Tombstone signs a deletion likewise.
+func (m *Member) Tombstone(name string, version int64) trust.Record {
+	m.n.t.Helper()
+	return m.record(name, nil, m.sign(name, nil, version, true))
 }
 
 func (m *Member) sign(name string, content []byte, version int64, deleted bool) []byte {
