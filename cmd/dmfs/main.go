@@ -62,7 +62,7 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 		ErrWriter:       stderr,
 		Commands: []*cli.Command{
 			mountCommand(), initCommand(), demoCommand(), generateCommand(), peerCommand(), certificateCommand(),
-			fileCommand(), statusCommand(), doctorCommand(), restartCommand(), versionCommand(), courierCommand(),
+			fileCommand(), statusCommand(), doctorCommand(), restartCommand(), manCommand(), completionCommand(), versionCommand(), courierCommand(),
 		},
 		Action:         refuseArguments,
 		OnUsageError:   usageError,

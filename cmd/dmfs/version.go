@@ -18,6 +18,10 @@ type build struct {
 	Platform string `json:"platform"`
 }
 
+// stamp is set by who builds from an unpacked release, where Go finds no version:
+// -ldflags "-X main.stamp=1.2.3".
+var stamp string
+
 func buildVersion() build {
 	b := build{Version: "(devel)", Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
 	info, ok := debug.ReadBuildInfo()
@@ -35,6 +39,7 @@ func buildVersion() build {
 	if set["vcs.modified"] == "true" {
 		b.Revision += "+dirty"
 	}
+	b.Version = either(stamp, b.Version)
 	return b
 }
 
