@@ -65,7 +65,10 @@ in
       # Counts the versions of motd that it saw.
       systemd.paths.motd = {
         after = [ "dmfs.service" ];
-        partOf = [ "dmfs-mount.service" ];
+        partOf = [
+          "dmfs.service"
+          "dmfs-mount.service"
+        ];
         wantedBy = [ "dmfs.service" ];
         pathConfig.PathChanged = "/run/data-mesher/motd";
       };

@@ -146,13 +146,18 @@ const everything = `{
 	};
 }`
 
-// TestNixSettingsAreReadByDmfs has the doctor look at a file with every option.
+// TestNixSettingsAreReadByDmfs has the doctor look at a file with every option, and
+// at one with as little as possible.
 func TestNixSettingsAreReadByDmfs(t *testing.T) {
 	m := evalModule(t, everything)
 	// Nix would have copied it into its store.
 	m.Settings["network"].(map[string]any)["id"] = filepath.Join(mustAbs(t, root), "test", "vectors", "openssl.pub")
-	if f := examine(t, m.Settings)["config"]; f.State != "ok" {
-		t.Errorf("%s: %s", f.State, f.Text)
+	least := evalModule(t, oneFile)
+	delete(least.Settings, "mount") // no group dmfs here
+	for name, settings := range map[string]map[string]any{"everything": m.Settings, "one file": least.Settings} {
+		if f := examine(t, settings)["config"]; f.State != "ok" {
+			t.Errorf("%s: %s: %s", name, f.State, f.Text)
+		}
 	}
 	want := map[string]any{"allowedTCPPorts": []any{json.Number("7000")}, "allowedUDPPorts": []any{json.Number("7001")}}
 	if diff := cmp.Diff(want, m.Firewall); diff != "" {
