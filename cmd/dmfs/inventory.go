@@ -1,3 +1,5 @@
+//go:build linux
+
 package main
 
 import (
@@ -87,9 +89,4 @@ func inspect(e index.Entry) listed {
 		l.Digest = e.Record.Digest().String()
 	}
 	return l
-}
-
-func moment(t time.Time) *time.Time {
-	t = t.UTC()
-	return &t
 }

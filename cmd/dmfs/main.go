@@ -60,13 +60,10 @@ func newApp(stdout, stderr io.Writer) *cli.App {
 		HideHelpCommand: true, // permute knows `dmfs help`
 		Writer:          stdout,
 		ErrWriter:       stderr,
-		Commands: []*cli.Command{
-			mountCommand(), initCommand(), demoCommand(), generateCommand(), peerCommand(), certificateCommand(),
-			fileCommand(), statusCommand(), doctorCommand(), restartCommand(), manCommand(), completionCommand(), versionCommand(), courierCommand(),
-		},
-		Action:         refuseArguments,
-		OnUsageError:   usageError,
-		ExitErrHandler: func(*cli.Context, error) {}, // run prints and main exits
+		Commands:        commands(),
+		Action:          refuseArguments,
+		OnUsageError:    usageError,
+		ExitErrHandler:  func(*cli.Context, error) {}, // run prints and main exits
 	}
 	for _, c := range app.Commands {
 		prepare(c)

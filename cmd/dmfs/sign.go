@@ -18,7 +18,7 @@ func fileCommand() *cli.Command {
 	return &cli.Command{
 		Name:        "file",
 		Usage:       "sign, publish, revert, delete, check and list files",
-		Subcommands: []*cli.Command{signCommand(), updateCommand(), revertCommand(), deleteCommand(), verifyCommand(), listCommand()},
+		Subcommands: fileCommands(),
 	}
 }
 

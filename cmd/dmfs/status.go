@@ -1,3 +1,5 @@
+//go:build linux
+
 package main
 
 import (
@@ -102,20 +104,6 @@ func printPage(w io.Writer, p page, now time.Time) {
 	}
 }
 
-// say prints one line of a report, folded to 80 columns where it has spaces.
-func say(w io.Writer, label, format string, args ...any) {
-	const indent, width = 12, 80
-	line := fmt.Sprintf("%-*s", indent-1, label)
-	for _, word := range strings.Fields(fmt.Sprintf(format, args...)) {
-		if len(line) > indent && len(line)+1+len(word) > width {
-			fmt.Fprintln(w, line)
-			line = strings.Repeat(" ", indent-1)
-		}
-		line += " " + word
-	}
-	fmt.Fprintln(w, line)
-}
-
 func connected(peers []pagePeer) (n int) {
 	for _, p := range peers {
 		if p.Connected {
@@ -156,13 +144,6 @@ func (p pagePeer) who() string {
 		return p.ID
 	}
 	return fmt.Sprintf("%s (%s)", p.Name, p.ID[max(0, len(p.ID)-8):])
-}
-
-func either(s, otherwise string) string {
-	if s == "" {
-		return otherwise
-	}
-	return s
 }
 
 // fileStatus is `status NAME --json`.

@@ -119,3 +119,8 @@ func printVerified(c *cli.Context, r trust.Record, size int) error {
 	_, err := fmt.Fprintf(c.App.Writer, "%s is valid: signed %s by %s%s\n", v.Name, v.SignedAt.Format(time.RFC3339Nano), v.Signer, end)
 	return err
 }
+
+func moment(t time.Time) *time.Time {
+	t = t.UTC()
+	return &t
+}
