@@ -21,7 +21,7 @@
 // FUSE has no inotify event for a change that the server makes. Therefore a new
 // version is staged under an unguessable name in the hidden directory .dmfs, and
 // a process of our own, the courier (courier.go), calls rename(2) on it through
-// the mount; a deletion is an unlink(2). The kernel updates its cache by itself
+// the mount; a deletion is an unlink(2). It gets up to 32 changes at a time (round.go). The kernel updates its cache by itself
 // and watchers see what they see for every atomic replacement: IN_MOVED_TO in
 // the directory, IN_ATTRIB and IN_DELETE_SELF on the old file, IN_DELETE for a
 // deletion. Lookups answer the old version until the kernel's own RENAME request
