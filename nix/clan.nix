@@ -19,7 +19,10 @@ let
       nixosModule.assertions = [
         {
           assertion = false;
-          message = "dmfs: the role '${role}' of data-mesher v1 does not exist. Use 'default'; who may sign a file is said in network.files.";
+          message = ''
+            dmfs: the role '${role}' of data-mesher v1 does not exist. Use 'default';
+            who may sign a file is said in network.files.
+          '';
         }
       ];
     };
@@ -70,14 +73,20 @@ in
             type = types.listOf types.str;
             default = [ ];
             example = [ "tailscale0" ];
-            description = "Network interfaces on which the firewall lets other machines in; all when the list is empty.";
+            description = ''
+              Network interfaces on which the firewall lets other machines in; all when
+              the list is empty.
+            '';
           };
 
           extraBootstrapPeers = mkOption {
             type = types.listOf types.str;
             default = [ ];
             example = [ "/ip4/192.168.1.1/tcp/7946/p2p/12D3KooWHs5NXo2CPFvFT6cdsu8eSkfggNtfqTtKBVojHY7En86i" ];
-            description = "Nodes to meet first, besides the machines of the role `bootstrap`, as libp2p multiaddresses.";
+            description = ''
+              Nodes to meet first, besides the machines of the role `bootstrap`, as
+              libp2p multiaddresses.
+            '';
           };
 
           mountPoint = mkOption {
@@ -90,7 +99,10 @@ in
             type = types.strMatching "[0-9]+h";
             default = "2160h";
             example = "8760h";
-            description = "How long a machine's certificate holds. A change makes new ones, for the same keys.";
+            description = ''
+              How long a machine's certificate holds. A change makes new ones, for the
+              same keys.
+            '';
           };
 
           network = {
@@ -98,20 +110,29 @@ in
               type = types.attrsOf (types.listOf types.str);
               default = { };
               example."config.json" = [ "P6AE0lukf9/qmVglYrGPNYo5ZnpFrnqLeAzlCZF0lTk=" ];
-              description = "Which files may exist, and for each the public keys that may sign it. Exports of other services are added.";
+              description = ''
+                Which files may exist, and for each the public keys that may sign it.
+                Exports of other services are added.
+              '';
             };
 
             namespaces = mkOption {
               type = types.listOf types.str;
               default = [ ];
               example = [ "telemetry" ];
-              description = "Directories in which each machine may publish below its own key. Exports of other services are added.";
+              description = ''
+                Directories in which each machine may publish below its own key. Exports
+                of other services are added.
+              '';
             };
 
             policySigners = mkOption {
               type = types.listOf types.str;
               default = [ ];
-              description = "Who may sign `policy.toml`, the file that adds names, signers and namespaces without an update of the machines.";
+              description = ''
+                Who may sign `policy.toml`, the file that adds names, signers and
+                namespaces without an update of the machines.
+              '';
             };
           };
         };
@@ -126,7 +147,9 @@ in
         ...
       }:
       let
-        exported = lib.filter (e: e != null) (map (e: e.dataMesher or null) (lib.attrValues exports));
+        exported = lib.filter (e: e != null) (
+          map (e: e.dataMesher or null) (lib.attrValues exports)
+        );
         files = lib.zipAttrsWith (_: keys: lib.unique (lib.concatLists keys)) (
           map (e: e.files or { }) exported ++ [ settings.network.files ]
         );
@@ -184,7 +207,8 @@ in
                 files."network.pub".secret = false;
                 inherit runtimeInputs;
                 script = ''
-                  dmfs generate network --public-key-path "$out/network.pub" --private-key-path "$out/network.key"
+                  dmfs generate network \
+                    --public-key-path "$out/network.pub" --private-key-path "$out/network.key"
                 '';
               };
 
@@ -194,7 +218,8 @@ in
                 files."peer.id".secret = false;
                 inherit runtimeInputs;
                 script = ''
-                  dmfs generate identity-key --public-key-path "$out/identity.pub" --private-key-path "$out/identity.key"
+                  dmfs generate identity-key \
+                    --public-key-path "$out/identity.pub" --private-key-path "$out/identity.key"
                   dmfs peer id "$out/identity.pub" > "$out/peer.id"
                 '';
               };

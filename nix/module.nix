@@ -30,6 +30,12 @@ let
 
   isMember = settings.network.id != null;
 
+  hosts =
+    if isMember then
+      [ "/ip4/0.0.0.0" ] ++ lib.optional config.networking.enableIPv6 "/ip6/::"
+    else
+      [ "/ip4/127.0.0.1" ];
+
   # The ports of settings.cluster.listen, by protocol.
   ports =
     protocol:
@@ -87,13 +93,19 @@ in
     port = mkOption {
       type = types.port;
       default = 7946;
-      description = "TCP and UDP port for other nodes, unless {option}`services.dmfs.settings.cluster.listen` is set.";
+      description = ''
+        TCP and UDP port for other nodes, unless
+        {option}`services.dmfs.settings.cluster.listen` is set.
+      '';
     };
 
     openFirewall = mkOption {
       type = types.bool;
       default = false;
-      description = "Whether to open the ports of {option}`services.dmfs.settings.cluster.listen` in the firewall.";
+      description = ''
+        Whether to open the ports of {option}`services.dmfs.settings.cluster.listen` in
+        the firewall.
+      '';
     };
 
     firewallInterfaces = mkOption {
@@ -135,14 +147,18 @@ in
           policy.signers = [ ./law.pub ];
         }
       '';
-      description = "The configuration, {file}`/etc/dmfs/dmfs.toml`. A change is taken without a restart where dmfs can.";
+      description = ''
+        The configuration, {file}`/etc/dmfs/dmfs.toml`. A change is taken without a
+        restart where dmfs can.
+      '';
     };
   };
 
   config = mkIf cfg.enable {
     assertions = [
       {
-        assertion = settings.files != { } || settings.network.namespaces != [ ] || settings.policy.signers != [ ];
+        assertion =
+          settings.files != { } || settings.network.namespaces != [ ] || settings.policy.signers != [ ];
         message = ''
           services.dmfs: no file could ever exist. Say who may sign what:
             services.dmfs.settings.files."config.json" = [ "KEY" ];
@@ -175,13 +191,16 @@ in
       }
       {
         assertion = settings.mountpoint == cfg.mountPoint;
-        message = "services.dmfs: set mountPoint, not settings.mountpoint; the unit that unmounts needs it too.";
+        message = ''
+          services.dmfs: set mountPoint, not settings.mountpoint; the unit that unmounts
+          needs it too.
+        '';
       }
     ];
 
     warnings = lib.optional (lib.versionOlder config.boot.kernelPackages.kernel.version "6.9") ''
-      services.dmfs: Linux ${config.boot.kernelPackages.kernel.version} cannot hand a live mount to another process; from
-      6.9 on, a restart of dmfs goes unnoticed by whoever reads the files.
+      services.dmfs: Linux ${config.boot.kernelPackages.kernel.version} cannot hand on a live mount;
+      from 6.9 on, a restart of dmfs goes unnoticed by whoever reads the files.
     '';
 
     services.dmfs.settings = {
@@ -192,7 +211,7 @@ in
         lib.concatMap (host: [
           "${host}/udp/${toString cfg.port}/quic-v1"
           "${host}/tcp/${toString cfg.port}"
-        ]) (if !isMember then [ "/ip4/127.0.0.1" ] else [ "/ip4/0.0.0.0" ] ++ lib.optional config.networking.enableIPv6 "/ip6/::")
+        ]) hosts
       );
     };
 

@@ -44,7 +44,10 @@ in
     state_dir = mkOption {
       type = types.strMatching "/var/lib/[A-Za-z0-9._/-]+";
       default = "/var/lib/dmfs";
-      description = "Where the index and, unless {option}`cluster.identity_key` says otherwise, the identity key are.";
+      description = ''
+        Where the index and, unless {option}`cluster.identity_key` says otherwise, the
+        identity key are.
+      '';
     };
 
     log_level = leave (types.enum [
@@ -73,7 +76,9 @@ in
         type = types.listOf types.str;
         default = [ ];
         example = [ "/dns/alpha.example.org/tcp/7946/p2p/12D3KooWHs5NXo2CPFvFT6cdsu8eSkfggNtfqTtKBVojHY7En86i" ];
-        description = "Nodes to meet first. `dmfs peer id` prints the last part of their addresses.";
+        description = ''
+          Nodes to meet first. `dmfs peer id` prints the last part of their addresses.
+        '';
       };
       identity_key = leave types.externalPath ''
         The node's private key: a path outside of the Nix store, as everybody may
@@ -86,10 +91,17 @@ in
         {option}`state_dir`.
       '';
       push_pull_interval = leave duration "How often two nodes compare all they have; null is 30s.";
-      certificate_authorities = list types.str "Certificates that those of members may lack: paths, or PEM.";
+      certificate_authorities = list types.str ''
+        Certificates that those of members may lack: paths, or PEM.
+      '';
       clock_skew = leave duration "How far clocks may be apart; null is 30s.";
-      max_future = leave duration "Versions signed further ahead than this wait for their time; null takes them at once.";
-      keep_versions = leave types.ints.positive "How many versions of each name stay on disk; null is 3.";
+      max_future = leave duration ''
+        Versions signed further ahead than this wait for their time; null takes them at
+        once.
+      '';
+      keep_versions = leave types.ints.positive ''
+        How many versions of each name stay on disk; null is 3.
+      '';
     };
 
     mount = {
@@ -120,7 +132,9 @@ in
       bytes = leave types.ints.positive "Bytes of one member in one namespace; null is 64 MiB.";
     };
 
-    metrics.listen = leave types.str "HOST:PORT for `/metrics`, `/healthz` and `/readyz` over HTTP; null is nowhere.";
+    metrics.listen = leave types.str ''
+      HOST:PORT for `/metrics`, `/healthz` and `/readyz` over HTTP; null is nowhere.
+    '';
 
     network = {
       id = leave key ''

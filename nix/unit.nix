@@ -44,7 +44,8 @@ let
     );
 
   unit = section "Unit";
-  units = values: lib.filter (name: name != "") (lib.concatMap (lib.splitString " ") (lib.toList values));
+  units =
+    values: lib.filter (name: name != "") (lib.concatMap (lib.splitString " ") (lib.toList values));
 in
 {
   # Where NixOS has an option of its own, so that others can add to it.
