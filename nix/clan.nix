@@ -92,7 +92,11 @@ in
           mountPoint = mkOption {
             type = types.str;
             default = "/run/data-mesher";
-            description = "Where the files appear.";
+            example = "/var/lib/data-mesher/files/home";
+            description = ''
+              Where the files appear. The example is where data-mesher has them, for
+              services that look there.
+            '';
           };
 
           certificateValidity = mkOption {
@@ -159,6 +163,7 @@ in
 
         # A machine need not be told to meet itself.
         bootstrapMachines = lib.remove machine.name (lib.attrNames (roles.bootstrap.machines or { }));
+        lost = lib.filter (name: !lib.hasAttr name (roles.default.machines or { })) bootstrapMachines;
         isBootstrap = lib.hasAttr machine.name (roles.bootstrap.machines or { });
       in
       {
@@ -169,7 +174,7 @@ in
             address =
               name:
               let
-                port = toString roles.default.machines.${name}.settings.port;
+                port = toString (roles.default.machines.${name} or { inherit settings; }).settings.port;
                 peer = clanLib.getPublicValue {
                   flake = config.clan.core.settings.directory;
                   machine = name;
@@ -197,6 +202,10 @@ in
                   dmfs: the machine ${machine.name} knows nobody to meet. Give a machine the role
                   'bootstrap', or set extraBootstrapPeers.
                 '';
+              }
+              {
+                assertion = lost == [ ];
+                message = "dmfs: of the role 'bootstrap', but not 'default': ${toString lost}. Give them both.";
               }
             ];
 

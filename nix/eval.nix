@@ -92,7 +92,7 @@ let
         // {
           inherit settings;
           roles = lib.recursiveUpdate instance.roles {
-            default.machines = lib.mapAttrs (_: _: { inherit settings; }) instance.roles.bootstrap.machines;
+            default.machines = lib.mapAttrs (_: _: { inherit settings; }) instance.roles.default.machines;
           };
         }
       )).nixosModule;

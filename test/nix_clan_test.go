@@ -26,6 +26,7 @@ type generator struct {
 const instance = `{
 	instanceName = "mesh";
 	machine.name = "alpha";
+	roles.default.machines = { alpha = { }; beta = { }; gamma = { }; };
 	roles.bootstrap.machines = { alpha = { }; beta = { }; };
 	settings = {
 		port = 7000;
@@ -78,11 +79,16 @@ func TestClanServiceTakesExports(t *testing.T) {
 }
 
 func TestClanServiceWantsSomebodyToMeet(t *testing.T) {
-	alone := evalClan(t, instance+` // { roles.bootstrap.machines = { }; }`)
+	const machines = `roles.default.machines = { alpha = { }; }; roles.bootstrap.machines`
+	alone := evalClan(t, instance+` // { `+machines+` = { }; }`)
 	if len(alone.Refused) != 1 || !strings.Contains(alone.Refused[0], "'bootstrap'") {
 		t.Errorf("refused: %q", alone.Refused)
 	}
-	only := evalClan(t, instance+` // { roles.bootstrap.machines.alpha = { }; }`)
+	lost := evalClan(t, instance+` // { `+machines+`.delta = { }; }`)
+	if len(lost.Refused) != 1 || !strings.Contains(lost.Refused[0], "delta") {
+		t.Errorf("a bootstrap machine that runs no node: %q", lost.Refused)
+	}
+	only := evalClan(t, instance+` // { `+machines+`.alpha = { }; }`)
 	if len(only.Refused) != 0 {
 		t.Errorf("the only bootstrap machine: %q", only.Refused)
 	}
