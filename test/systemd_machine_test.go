@@ -3,7 +3,6 @@ package test
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -23,13 +22,25 @@ type machine struct {
 	Dir string
 
 	t       *testing.T
+	options []string     // of systemd-nspawn
+	unmount func() error // its disk; may be nil
 	process *exec.Cmd
 	ended   chan struct{}
-	leader  string // its first process, as seen from here
+	leader  string // its first process, as seen from here; empty: it is off
 }
 
 // bootMachine boots and returns when systemd has started everything.
 func bootMachine(t *testing.T) *machine {
+	t.Helper()
+	m := newMachine(t)
+	m.options = []string{"-D", systemdTree(t), "--volatile=overlay", "--private-network"}
+	m.begin()
+	m.await()
+	return m
+}
+
+// newMachine makes one that is off, for a test that can have it.
+func newMachine(t *testing.T) *machine {
 	t.Helper()
 	harness.NeedMount(t)
 	harness.NeedRoot(t)
@@ -39,34 +50,45 @@ func bootMachine(t *testing.T) *machine {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := &machine{Dir: dir, t: t, ended: make(chan struct{})}
-	console, err := os.Create(filepath.Join(dir, "console"))
+	m := &machine{Dir: dir, t: t}
+	t.Cleanup(m.off)
+	return m
+}
+
+// begin switches the machine on and does not wait.
+func (m *machine) begin() {
+	m.t.Helper()
+	console, err := os.OpenFile(filepath.Join(m.Dir, "console"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
-		t.Fatal(err)
+		m.t.Fatal(err)
 	}
 	defer console.Close()
-	m.process = exec.Command("systemd-nspawn", "-D", systemdTree(t), "--volatile=overlay", "-b", "--private-network",
-		"--machine="+filepath.Base(dir), "--bind="+dir+":/test", "--bind=/dev/fuse", "--capability=all",
-		"--property=DeviceAllow=/dev/fuse rw", "--register=no", "--keep-unit", "--console=pipe")
+	m.process = exec.Command("systemd-nspawn", append([]string{"-b",
+		"--machine=" + filepath.Base(m.Dir), "--bind=" + m.Dir + ":/test", "--bind=/dev/fuse", "--capability=all",
+		"--property=DeviceAllow=/dev/fuse rw", "--register=no", "--keep-unit", "--console=pipe"}, m.options...)...)
 	m.process.Stdout, m.process.Stderr = console, console
 	m.process.SysProcAttr = &unix.SysProcAttr{Pdeathsig: unix.SIGKILL}
 	if err := m.process.Start(); err != nil {
-		t.Fatal(err)
+		m.t.Fatal(err)
 	}
-	go func() {
-		defer close(m.ended)
-		_ = m.process.Wait() //nolint:errcheck // killed or powered off
-	}()
-	t.Cleanup(m.off)
-	harness.Eventually(t, patience, m.findLeader)
-	harness.Eventually(t, patience, func() error {
+	m.ended = make(chan struct{})
+	go func(process *exec.Cmd, ended chan struct{}) {
+		defer close(ended)
+		_ = process.Wait() //nolint:errcheck // killed or powered off
+	}(m.process, m.ended)
+}
+
+// await returns when systemd has started everything.
+func (m *machine) await() {
+	m.t.Helper()
+	harness.Eventually(m.t, patience, m.findLeader)
+	harness.Eventually(m.t, patience, func() error {
 		out, err := m.try("systemctl", "is-system-running")
 		if state := strings.TrimSpace(out); state != "running" && state != "degraded" {
 			return fmt.Errorf("the machine is %q: %w", state, err)
 		}
 		return nil
 	})
-	return m
 }
 
 // findLeader finds the only child of systemd-nspawn.
@@ -126,6 +148,16 @@ func (m *machine) write(name, text string) {
 	}
 }
 
+// buildStatic builds a program that runs whatever C library the tree has.
+func (m *machine) buildStatic(name, pkg string) {
+	m.t.Helper()
+	cmd := exec.Command("go", "build", "-o", filepath.Join(m.Dir, name), pkg)
+	cmd.Dir, cmd.Env = root, append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		m.t.Fatalf("%v\n%s", err, out)
+	}
+}
+
 // during has what fails from now on fail the subtest t.
 func (m *machine) during(t *testing.T) {
 	outer := m.t
@@ -140,6 +172,22 @@ func (m *machine) off() {
 		console, _ := os.ReadFile(filepath.Join(m.Dir, "console"))
 		m.t.Logf("console:\n%s\njournal:\n%s", console[max(0, len(console)-3000):], journal)
 	}
+	m.powerOff()
+	if m.unmount != nil {
+		if err := m.unmount(); err != nil {
+			m.t.Fatal(err)
+		}
+	}
+	if err := os.RemoveAll(m.Dir); err != nil {
+		m.t.Error(err)
+	}
+}
+
+// powerOff returns when the machine is off.
+func (m *machine) powerOff() {
+	if m.process == nil {
+		return
+	}
 	if m.leader != "" {
 		_, _ = m.try("systemctl", "poweroff") //nolint:errcheck // it may be off
 	}
@@ -150,7 +198,5 @@ func (m *machine) off() {
 		_ = m.process.Process.Kill() //nolint:errcheck // it may just have ended
 		<-m.ended
 	}
-	if err := errors.Join(os.RemoveAll(m.Dir)); err != nil {
-		m.t.Error(err)
-	}
+	m.process, m.leader = nil, ""
 }

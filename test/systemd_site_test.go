@@ -3,7 +3,6 @@ package test
 import (
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -67,16 +66,6 @@ func newSite(t *testing.T, m *machine) *site {
 	s.run("systemctl", "daemon-reload")
 	s.run("systemctl", "start", "remote.service")
 	return s
-}
-
-// buildStatic builds a program that runs whatever C library the tree has.
-func (s *site) buildStatic(name, pkg string) {
-	s.t.Helper()
-	cmd := exec.Command("go", "build", "-o", filepath.Join(s.Dir, name), pkg)
-	cmd.Dir, cmd.Env = root, append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		s.t.Fatalf("%v\n%s", err, out)
-	}
 }
 
 // configure writes the two configurations and keys into /test/etc.

@@ -108,13 +108,16 @@ func newHost(t testing.TB, address string) *Host {
 	return &Host{Address: address, t: t, holder: holder}
 }
 
+// Network is the path of the host's network namespace.
+func (h *Host) Network() string { return fmt.Sprintf("/proc/%d/ns/net", h.holder.Process.Pid) }
+
 // enter is the beginning of a command line that runs on the host. It changes
 // nothing but the network: the host's mounts are ours. It may be nil.
 func (h *Host) enter() []string {
 	if h == nil {
 		return nil
 	}
-	return []string{"nsenter", fmt.Sprintf("--net=/proc/%d/ns/net", h.holder.Process.Pid), "--"}
+	return []string{"nsenter", "--net=" + h.Network(), "--"}
 }
 
 func (h *Host) ip(format string, args ...any) {

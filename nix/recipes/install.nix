@@ -1,0 +1,74 @@
+# Puts a recipe's files on NixOS: its units as they stand, with other paths, and its
+# scripts with the programs that they call.
+{
+  config,
+  lib,
+  pkgs,
+  ...
+}:
+{
+  dir,
+  # By the name of a script, the packages that it needs beyond the usual ones.
+  scripts,
+  # Further paths in the units.
+  paths ? { },
+}:
+let
+  cfg = config.services.dmfs;
+
+  script =
+    name: packages:
+    pkgs.writeShellApplication {
+      inherit name;
+      runtimeInputs = [
+        cfg.package
+        pkgs.coreutils
+        pkgs.gnugrep
+        pkgs.gnused
+      ]
+      ++ packages;
+      text = builtins.readFile (dir + "/${name}.sh");
+    };
+
+  programs = lib.mapAttrs' (
+    name: packages: lib.nameValuePair "/usr/lib/dmfs/${name}.sh" (lib.getExe (script name packages))
+  ) scripts;
+  replaced =
+    # What the caller says comes first: it may be longer.
+    lib.attrsToList paths
+    ++ lib.attrsToList (
+      programs
+      // {
+        "/bin/systemctl" = "${config.systemd.package}/bin/systemctl";
+        "/run/data-mesher" = cfg.mountPoint;
+        "/var/lib/dmfs/identity.key" = cfg.settings.cluster.identity_key;
+      }
+    );
+
+  unit =
+    file:
+    let
+      text = lib.replaceStrings (map (r: r.name) replaced) (map (r: r.value) replaced) (
+        builtins.readFile (dir + "/${file}")
+      );
+      wanted = builtins.match ".*\nWantedBy=([^\n]*).*" text;
+    in
+    {
+      inherit text;
+      wantedBy = lib.optionals (wanted != null) (lib.splitString " " (lib.head wanted));
+    };
+
+  unitsIn =
+    kinds:
+    lib.filter (file: lib.any (kind: lib.hasSuffix ".${kind}" file) kinds) (
+      lib.attrNames (builtins.readDir dir)
+    );
+in
+{
+  inherit unit;
+  units = lib.genAttrs (unitsIn [
+    "path"
+    "service"
+    "timer"
+  ]) unit;
+}
