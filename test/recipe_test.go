@@ -11,6 +11,7 @@ func TestRecipes(t *testing.T) {
 		run  func(*testing.T)
 	}{
 		{"dns", f.dns},
+		{"machine-facts", f.machineFacts},
 	} {
 		t.Run(recipe.name, func(t *testing.T) {
 			f.during(t)
