@@ -12,6 +12,7 @@ func TestRecipes(t *testing.T) {
 	}{
 		{"dns", f.dns},
 		{"machine-facts", f.machineFacts},
+		{"authorized-keys", f.authorizedKeys},
 	} {
 		t.Run(recipe.name, func(t *testing.T) {
 			f.during(t)

@@ -1,0 +1,55 @@
+# A user's keys, with a lifetime: the file ssh/ann says who may log in as ann, on
+# every machine, until it ends.
+#
+#   $ dmfs file update keys --name ssh/ann --ttl 12h --key my.key
+#   $ dmfs file delete ssh/ann --key my.key          # sooner
+#
+# The end is signed, so it needs no network: a machine that was off when the access
+# was revoked, and comes back alone, ends it by its own clock. Until then the last
+# keys serve, at boot too, before there is a network; so keep lifetimes short, and
+# sign anew from a timer. Whoever is logged in stays so.
+#
+# Elsewhere than on NixOS: dmfs-keys.conf into /etc/ssh/sshd_config.d, and remove
+# network-online.target from dmfs.service.
+{ config, lib, ... }:
+let
+  cfg = config.services.dmfs.recipes.authorized-keys;
+  inherit (config.services.dmfs) mountPoint settings;
+in
+{
+  options.services.dmfs.recipes.authorized-keys = {
+    enable = lib.mkEnableOption "logins with keys from the files ssh/USER";
+    users = lib.mkOption {
+      type = lib.types.attrsOf (lib.types.nonEmptyListOf lib.types.str);
+      example.ann = [ "P6AE0lukf9/qmVglYrGPNYo5ZnpFrnqLeAzlCZF0lTk=" ];
+      description = "For each user, who may sign the user's keys.";
+    };
+  };
+
+  config = lib.mkIf cfg.enable {
+    assertions = [
+      {
+        # 0775 and 0757 have it, 0755 has not.
+        assertion = builtins.match "0?[0-7][0145][0145]" (settings.mount.dir_mode or "0755") != null;
+        message = ''
+          services.dmfs.recipes.authorized-keys: sshd's StrictModes takes no keys from
+          below a directory that others than root may write. Keep
+          services.dmfs.settings.mount.dir_mode at "0755" on machines to log in to.
+        '';
+      }
+    ];
+    services.dmfs.settings.files = lib.mapAttrs' (
+      user: keys: lib.nameValuePair "ssh/${user}" keys
+    ) cfg.users;
+    services.openssh = {
+      enable = true;
+      authorizedKeysFiles = [ "${mountPoint}/ssh/%u" ];
+      settings.StrictModes = true;
+    };
+    # What the node has on disk it shows without a network.
+    systemd.services.dmfs = {
+      wants = lib.mkForce [ ];
+      after = lib.mkForce [ "dmfs-mount.service" ];
+    };
+  };
+}
