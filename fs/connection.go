@@ -29,6 +29,9 @@ const initFlags2 = 40 + 16
 // notifyResend is the code of FUSE_NOTIFY_RESEND.
 const notifyResend = 7
 
+// oneByOne is set by tests alone.
+var oneByOne bool
+
 // newConnection waits for the kernel's first request.
 func newConnection(device int) (*connection, error) {
 	request := make([]byte, 64<<10)
@@ -61,6 +64,7 @@ func (c *connection) attach(raw fuse.RawFileSystem, first bool) (*fuse.Server, e
 		FsName: "dmfs", Name: subtype, MaxWrite: maxTransfer,
 		MaxInflightRequestBytes: 64 << 20,
 		ExtraCapabilities:       fuse.CAP_ATOMIC_O_TRUNC,
+		SingleThreaded:          oneByOne,
 	})
 	if err != nil {
 		return nil, err

@@ -17,8 +17,15 @@ import (
 )
 
 // TestDeadlockHunt: on one processor, under a storm of deliveries, programs open, rename, list
-// and are killed in the middle of it. Nothing stands still and nothing is left.
+// and are killed in the middle of it. Nothing stands still and nothing is left, also when
+// requests are handled one by one.
 func TestDeadlockHunt(t *testing.T) {
+	for _, server := range []string{"storm", "one by one"} {
+		t.Run(server, func(t *testing.T) { hunt(t, server) })
+	}
+}
+
+func hunt(t *testing.T, worker string) {
 	fstest.Need(t)
 	duration := 20 * time.Second
 	if testing.Short() {
@@ -26,7 +33,7 @@ func TestDeadlockHunt(t *testing.T) {
 	}
 	dir, mnt := t.TempDir(), filepath.Join(t.TempDir(), "mnt")
 	server := exec.Command(os.Args[0], dir, mnt, "1000")
-	server.Env = append(os.Environ(), workerVariable+"=storm", "GOMAXPROCS=1", "GOTRACEBACK=all")
+	server.Env = append(os.Environ(), workerVariable+"="+worker, "GOMAXPROCS=1", "GOTRACEBACK=all")
 	var complaints strings.Builder
 	server.Stderr = &complaints
 	stdin, _ := server.StdinPipe()

@@ -25,7 +25,11 @@ var workers = map[string]func(args []string) (string, error){
 	"builder":  func(args []string) (string, error) { return build(args[0], seconds(args[1])) },
 	"visitor":  func(args []string) (string, error) { return visit(args[0], seconds(args[1])) },
 	"storm":    func(args []string) (string, error) { return stormServer(args[0], args[1], args[2]) },
-	"churn":    func(args []string) (string, error) { return churn(args[0], seconds(args[1])) },
+	"one by one": func(args []string) (string, error) {
+		fs.OneByOne()
+		return stormServer(args[0], args[1], args[2])
+	},
+	"churn": func(args []string) (string, error) { return churn(args[0], seconds(args[1])) },
 }
 
 const workerVariable = "DMFS_TEST_WORKER"
