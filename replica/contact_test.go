@@ -2,10 +2,8 @@ package replica_test
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
 
 	"dmfs/replica"
@@ -75,40 +73,37 @@ func TestNobodyNeedsToKnowEverybody(t *testing.T) {
 	}
 }
 
-func TestPeersFile(t *testing.T) {
+// identity returns the private key of the i-th node.
+func identity(t *testing.T, i int) crypto.PrivKey {
+	t.Helper()
+	key, err := crypto.UnmarshalEd25519PrivateKey(trusttest.Signer(1000 + i).Ed25519())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
+// TestWhoIsRevokedIsForgotten: nobody dials, or tells others of, who is no member any more.
+func TestWhoIsRevokedIsForgotten(t *testing.T) {
 	t.Parallel()
-	nodes := star(t, 2, func(i int) *replicatest.Node {
-		return replicatest.New(t, i, trusttest.Policy(t, signer, "a"), replica.Start)
+	p := networkPolicy(t, nil, "a")
+	var members []*memberNode
+	nodes := star(t, 3, func(i int) *replicatest.Node {
+		members = append(members, named(t, i, p))
+		return members[i].Node
 	})
-	n, path := nodes[1], nodes[1].Config.PeersFile
-	n.Start(t)
-	replicatest.Eventually(t, "they are connected", func() bool { return meshed(nodes...) })
-	replicatest.Eventually(t, "they have compared themselves", func() bool { return replicatest.Acquainted(nodes...) })
-	replicatest.Eventually(t, "the peer is remembered", func() bool {
-		n.Stop(t)
-		text, err := os.ReadFile(path)
-		n.Start(t)
-		return err == nil && strings.Count(string(text), "\n") == 2
+	nodes[1].Start(t)
+	nodes[2].Start(t)
+	replicatest.Eventually(t, "all are connected", func() bool { return meshed(nodes...) })
+	revoked := networkPolicy(t, func(r *trust.Rules) { r.RevokedKeys = []trust.Key{keyOf(2)} }, "a")
+	if err := nodes[1].Index.SetPolicy(revoked); err != nil {
+		t.Fatal(err)
+	}
+	nodes[1].Replica.PolicyChanged()
+	replicatest.Eventually(t, "it is forgotten", func() bool {
+		peers := nodes[1].Replica.Peers()
+		return len(peers) == 1 && peers[0].ID == nodes[0].Replica.ID() && peers[0].Connected
 	})
-	n.Stop(t)
-	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
-		t.Errorf("%v, %v", info, err)
-	}
-	whole, _ := os.ReadFile(path)
-	for what, text := range map[string]string{
-		"nothing": "", "another file": "peers\n", "half": string(whole[:len(whole)/2]), "too many": string(whole) + strings.Repeat(string(whole[13:]), 300),
-		"long": string(whole) + strings.Repeat("x", 1<<20), "changed": strings.Replace(string(whole), "Z ", "Z AA", 1),
-	} {
-		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		n.Config.Bootstrap = nil
-		n.Start(t)
-		if peers := n.Replica.Peers(); len(peers) > 0 {
-			t.Errorf("%s: peers: %+v", what, peers)
-		}
-		n.Stop(t)
-	}
 }
 
 // TestContactsOfStrangersAreNotTaken: a member tells of others, with and without what proves them.
@@ -155,11 +150,7 @@ func TestContactsOfStrangersAreNotTaken(t *testing.T) {
 func tales(t *testing.T, good trust.Chain, addrs []ma.Multiaddr) (messages []wire.Message, items []wire.Item) {
 	t.Helper()
 	add := func(key int, c trust.Chain) {
-		k, err := crypto.UnmarshalEd25519PrivateKey(trusttest.Signer(1000 + key).Ed25519())
-		if err != nil {
-			t.Fatal(err)
-		}
-		said, it, err := replica.Contact(k, addrs, 1<<62, c)
+		said, it, err := replica.Contact(identity(t, key), addrs, 1<<62, c)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -179,11 +170,7 @@ func TestForgedContacts(t *testing.T) {
 	t.Parallel()
 	add, size := replica.NewBook(false)
 	contact := func(i int) wire.Contact {
-		key, err := crypto.UnmarshalEd25519PrivateKey(trusttest.Signer(i).Ed25519())
-		if err != nil {
-			t.Fatal(err)
-		}
-		said, _, err := replica.Contact(key, []ma.Multiaddr{ma.StringCast("/ip4/10.1.2.3/tcp/7946")}, 1, trust.Chain{})
+		said, _, err := replica.Contact(identity(t, i), []ma.Multiaddr{ma.StringCast("/ip4/10.1.2.3/tcp/7946")}, 1, trust.Chain{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -197,12 +184,8 @@ func TestForgedContacts(t *testing.T) {
 			t.Errorf("byte %d may be changed", i)
 		}
 	}
-	key, err := crypto.UnmarshalEd25519PrivateKey(trusttest.Signer(2).Ed25519())
-	if err != nil {
-		t.Fatal(err)
-	}
 	id, _ := peer.Decode(replica.PeerID(trusttest.Signer(3).Public().Key))
-	others, err := record.Seal(&peer.PeerRecord{PeerID: id, Seq: 1}, key)
+	others, err := record.Seal(&peer.PeerRecord{PeerID: id, Seq: 1}, identity(t, 2))
 	if err != nil {
 		t.Fatal(err)
 	}

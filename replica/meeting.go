@@ -53,6 +53,7 @@ func (r *Replica) meetOften(session context.Context, m *member) {
 		r.log.Debug("contacts not compared", "peer", m.id, "err", err)
 	}
 	if news {
+		notify(r.mesh) // only now: who joins a large network is not to choose before it knows that
 		r.tellOthers(m)
 	}
 }
@@ -133,9 +134,6 @@ func (r *Replica) takeContact(said wire.Contact) (wire.Key, error) {
 	news, err := r.book.add(c)
 	if err == nil && !news {
 		err = errNoNews
-	}
-	if err == nil {
-		notify(r.mesh)
 	}
 	return c.entry.Key, err
 }

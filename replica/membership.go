@@ -24,7 +24,10 @@ func (r *Replica) Renewed() {
 
 // PolicyChanged tells the replica that the index has another policy. Who is a member no more is
 // disconnected, and what is admitted now is fetched from peers that have it.
-func (r *Replica) PolicyChanged() { notify(r.review) }
+func (r *Replica) PolicyChanged() {
+	notify(r.review)
+	notify(r.mesh)
+}
 
 // watchMembers reviews the members whenever that may make a difference: when it is told so, when
 // somebody was admitted, and when the next certificate ends.

@@ -19,9 +19,11 @@ const (
 // keepMesh has us connected to peers that nobody configured: to all of them in a small network, to some in
 // a large one.
 func (r *Replica) keepMesh() {
+	r.dialLapsed()
 	for {
 		r.introduce()
 		r.book.sweep(r.judgeContact)
+		r.caughtUp()
 		for _, m := range r.members.connected(true) {
 			r.book.meet(m.id, r.now())
 		}
@@ -58,9 +60,10 @@ func (r *Replica) choose() {
 	}
 	small := len(known) <= fullMesh
 	for _, m := range r.members.all() {
+		hopeless := !small && m.failed.Load() >= maxFailed || !slices.Contains(known, m.id)
 		switch {
 		case !m.chosen.Load():
-		case !small && m.failed.Load() >= maxFailed && m.dialed == nil:
+		case hopeless && m.dialed == nil && m.current() == nil:
 			r.members.remove(m)
 		default:
 			chosen = append(chosen, m.id)

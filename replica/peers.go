@@ -32,6 +32,9 @@ func (r *Replica) Peers() []Peer {
 	var peers []Peer
 	for _, m := range r.members.all() {
 		p, proof := m.peer(), r.admission.known(m.id)
+		if c, ok := r.book.get(m.id); ok && p.Addr == "" && len(c.addrs) > 0 {
+			p.Addr = printable(c.addrs[0].String())
+		}
 		p.Name, p.NotAfter = proof.Name, proof.NotAfter
 		if conns := r.host.Network().ConnsToPeer(m.id); p.Connected && len(conns) > 0 {
 			p.Addr = conns[0].RemoteMultiaddr().String()

@@ -10,10 +10,12 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
 	"dmfs/replica/internal/wire"
+	"dmfs/trust"
 )
 
 const (
@@ -44,7 +46,7 @@ func (r *Replica) remember(end bool) {
 func (r *Replica) rememberedText(what io.Writer) []byte {
 	text := bytes.NewBufferString(fileHeader + "\n")
 	lines := 0
-	for _, c := range r.book.all() {
+	for _, c := range append(r.book.all(), r.lapsed...) {
 		if c.met.IsZero() || c.id == r.host.ID() || lines == maxRemembered {
 			continue
 		}
@@ -85,10 +87,43 @@ func (r *Replica) recall() {
 		return
 	}
 	for _, c := range contacts {
-		if _, err := r.book.add(c); err != nil {
-			return
+		r.recallOne(c)
+	}
+}
+
+// recallOne puts a peer into the book. One whose certificate is over may have renewed it since: it is
+// dialled, and told to nobody.
+func (r *Replica) recallOne(c contact) {
+	c, err := r.certifiedContact(c)
+	switch {
+	case errors.Is(err, trust.ErrExpired):
+		r.lapsed = append(r.lapsed, c)
+		return
+	case err == nil:
+		_, err = r.book.add(c)
+	}
+	if err != nil {
+		r.log.Debug("a peer is not known any more", "peer", c.id, "err", err)
+	}
+}
+
+// dialLapsed dials those whose certificate was over.
+func (r *Replica) dialLapsed() {
+	for _, c := range r.lapsed {
+		m, fresh := r.members.add(c.id, nil)
+		if fresh {
+			m.describe(c.addrs, "")
+			r.spawn(func() { r.live(m) })
 		}
 	}
+}
+
+// caughtUp forgets those of them that are in the book again.
+func (r *Replica) caughtUp() {
+	r.lapsed = slices.DeleteFunc(r.lapsed, func(c contact) bool {
+		_, ok := r.book.get(c.id)
+		return ok
+	})
 }
 
 func (r *Replica) readPeers() (contacts []contact, err error) {
@@ -110,9 +145,7 @@ func (r *Replica) readPeers() (contacts []contact, err error) {
 		if err != nil {
 			return nil, fmt.Errorf("%s:%d: %w", r.peersFile, n+1, err)
 		}
-		if c, err = r.certifiedContact(c); err == nil {
-			contacts = append(contacts, c)
-		}
+		contacts = append(contacts, c)
 	}
 	return contacts, lines.Err()
 }

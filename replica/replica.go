@@ -65,6 +65,7 @@ type Replica struct {
 	work gate
 
 	redialed   time.Time // belongs to watchConnections
+	lapsed     []contact // belongs to keepMesh, and then to Close
 	remembered struct {  // belongs to keepMesh, and then to Close
 		at   time.Time
 		what string
