@@ -28,6 +28,7 @@ const (
 func (r *Replica) supervise(bootstrap []peer.AddrInfo) error {
 	sub, err := r.host.EventBus().Subscribe([]any{
 		new(event.EvtPeerIdentificationCompleted),
+		new(event.EvtPeerIdentificationFailed),
 		new(event.EvtPeerProtocolsUpdated),
 		new(event.EvtPeerConnectednessChanged),
 		new(event.EvtLocalAddressesUpdated),
@@ -65,6 +66,8 @@ func (r *Replica) connectionEvent(ev any) {
 		if slices.Contains(ev.Protocols, r.names.sync) {
 			r.arrived(ev.Peer, ev.ListenAddrs, ev.AgentVersion)
 		}
+	case event.EvtPeerIdentificationFailed:
+		r.unidentified(ev.Peer)
 	case event.EvtPeerProtocolsUpdated:
 		if slices.Contains(ev.Added, r.names.sync) {
 			r.arrived(ev.Peer, r.host.Peerstore().Addrs(ev.Peer), r.agentOf(ev.Peer))
@@ -75,6 +78,18 @@ func (r *Replica) connectionEvent(ev any) {
 		if ev.Connectedness == network.NotConnected {
 			r.departed(ev.Peer)
 		}
+	}
+}
+
+// unidentified closes a connection on which identify got no answer. It asks once only, and as long as there is
+// a connection, nobody dials.
+func (r *Replica) unidentified(id peer.ID) {
+	if m := r.members.get(id); m != nil && m.current() != nil {
+		return // on another connection it did; those that are dead are found by pings
+	}
+	r.log.Debug("peer did not say who it is", "peer", id)
+	if err := r.host.Network().ClosePeer(id); err != nil {
+		r.log.Debug("closing a connection failed", "peer", id, "err", err)
 	}
 }
 
