@@ -46,6 +46,7 @@ func (r *Replica) join() error {
 	if r.topic, err = ps.Join(r.names.topic); err != nil {
 		return fmt.Errorf("gossip topic: %w", err)
 	}
+	r.gossip = func(ctx context.Context, data []byte) error { return r.topic.Publish(ctx, data) }
 	// The validator takes what it accepts, so nobody reads a subscription; relaying makes us a subscriber.
 	if _, err := r.topic.Relay(); err != nil {
 		return fmt.Errorf("gossip relay: %w", err)
@@ -155,7 +156,7 @@ func (r *Replica) publishNews(after uint64) {
 func (r *Replica) publish(ctx context.Context, e index.Entry) {
 	head, err := r.headOf(e, gossipInline)
 	if err == nil {
-		err = r.topic.Publish(ctx, wire.Encode(head))
+		err = r.gossip(ctx, wire.Encode(head))
 	}
 	if err != nil {
 		r.log.Debug("not gossiped", "name", e.Name, "err", err)

@@ -1,4 +1,3 @@
-// Package replicatest runs nodes on loopback for tests: real hosts, real index files. Only tests import it.
 package replicatest
 
 import (

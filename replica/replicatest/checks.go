@@ -1,0 +1,168 @@
+package replicatest
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"dmfs/index"
+	"dmfs/trust"
+)
+
+// signed is what a signature says: two records that agree in it are the same.
+type signed struct {
+	name    trust.Name
+	version trust.Version
+	digest  trust.Digest
+	signer  trust.Key
+	deleted bool
+	ttl     time.Duration
+}
+
+func signedOf(r trust.Record) signed {
+	return signed{r.Name(), r.Version(), r.Digest(), r.Signer(), r.Deleted(), r.TTL()}
+}
+
+func (s signed) String() string {
+	what := fmt.Sprintf("%s version %d %.4s of %.4s", s.name, s.version, s.digest, s.signer)
+	if s.deleted {
+		what += " deleted"
+	}
+	if s.ttl > 0 {
+		what += fmt.Sprint(" ttl ", s.ttl)
+	}
+	return what
+}
+
+// anytime checks what must hold on a machine at every moment.
+func (s *simulation) anytime(m *machine) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, e := range m.index.Entries() {
+		s.anytimeOf(m, e)
+	}
+	for n, rec := range m.seen.held {
+		if _, ok := m.index.Get(n); !ok {
+			s.fail("node %d has lost %v", m.number, signedOf(rec))
+		}
+	}
+}
+
+// watch checks a change. One that was made under another policy than the present one is no news any more.
+func (s *simulation) watch(m *machine, e index.Entry) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.index.Policy() != s.rules[m.seen.ruled].policy {
+		return
+	}
+	if now, ok := m.index.Get(e.Name); ok && now.Seq == e.Seq {
+		s.anytimeOf(m, e)
+	}
+}
+
+// anytimeOf checks one name; the caller holds the machine's mu.
+func (s *simulation) anytimeOf(m *machine, e index.Entry) {
+	if before, ok := m.seen.held[e.Name]; ok {
+		switch {
+		case e.Record.IsZero():
+			s.fail("node %d withholds %v, though its policy is the same", m.number, signedOf(before))
+		case trust.Compare(e.Record, before) < 0:
+			s.fail("node %d had %v and has %v", m.number, signedOf(before), signedOf(e.Record))
+		}
+	}
+	if e.Record.IsZero() {
+		if e.Shown {
+			s.fail("node %d shows %s without a record", m.number, e.Name)
+		}
+		return
+	}
+	m.seen.held[e.Name] = e.Record
+	is := signedOf(e.Record)
+	if e.Expired {
+		m.seen.ended[is] = true
+	}
+	if !s.genuine(is) || !s.rules[m.seen.ruled].allow(is) {
+		s.fail("node %d holds %v, which no key of its policy signed", m.number, is)
+	}
+	if e.Shown {
+		s.anytimeShown(m, e, is)
+	}
+}
+
+func (s *simulation) genuine(is signed) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.published[is]
+}
+
+func (s *simulation) anytimeShown(m *machine, e index.Entry, is signed) {
+	if m.seen.ended[is] {
+		s.fail("node %d shows again what was over: %v", m.number, is)
+	}
+	if end, mortal := e.Record.Expires(); mortal && m.now().After(end) && time.Since(m.set) > clockNotice {
+		s.fail("node %d still shows what is over: %v", m.number, is)
+	}
+	content, err := m.index.Content(is.digest)
+	if now, _ := m.index.Get(e.Name); now.Seq != e.Seq {
+		return // another change came meanwhile
+	}
+	if err != nil || trust.DigestOf(content) != is.digest {
+		s.fail("node %d shows %v with another content: %v", m.number, is, err)
+	}
+}
+
+// clockNotice is when an index has noticed that its clock was set.
+const clockNotice = 16 * time.Second
+
+// differences returns in what machines with one policy differ, and what was lost of the floor.
+func (s *simulation) differences(floor map[int]map[trust.Name]trust.Record) (all []string) {
+	first := make(map[int]*machine)
+	for _, m := range s.machines {
+		other := first[m.ruled()]
+		if other == nil {
+			first[m.ruled()], other = m, m
+		}
+		for _, n := range s.names {
+			mine, theirs := m.held(n), other.held(n)
+			if mine != theirs {
+				all = append(all, fmt.Sprintf("node %d has %v, node %d has %v", m.number, mine, other.number, theirs))
+			}
+			if least, ok := floor[m.ruled()][n]; ok && (mine.version == 0 || trust.Compare(m.record(n), least) < 0) {
+				all = append(all, fmt.Sprintf("node %d has %v, though there was %v", m.number, mine, signedOf(least)))
+			}
+		}
+	}
+	slices.Sort(all)
+	return all
+}
+
+func (m *machine) record(n trust.Name) trust.Record {
+	e, _ := m.index.Get(n)
+	return e.Record
+}
+
+// held returns what a machine holds of a name; nothing is of version 0.
+func (m *machine) held(n trust.Name) signed {
+	if r := m.record(n); !r.IsZero() {
+		return signedOf(r)
+	}
+	return signed{name: n}
+}
+
+// floor returns, for each policy, the winners of what the machines that have it hold now. A node passes
+// on what it holds and nothing that this supersedes, so what others hold is no promise.
+func (s *simulation) floor() map[int]map[trust.Name]trust.Record {
+	floor := make(map[int]map[trust.Name]trust.Record)
+	for _, m := range s.machines {
+		if floor[m.ruled()] == nil {
+			floor[m.ruled()] = make(map[trust.Name]trust.Record)
+		}
+		for _, n := range s.names {
+			rec := m.record(n)
+			if least, ok := floor[m.ruled()][n]; !rec.IsZero() && (!ok || trust.Compare(rec, least) > 0) {
+				floor[m.ruled()][n] = rec
+			}
+		}
+	}
+	return floor
+}

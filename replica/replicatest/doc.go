@@ -1,0 +1,53 @@
+// Package replicatest runs nodes for tests, on three levels. Only tests import it.
+//
+//   - Loopback: real nodes on real ports, in real time (Mesh, Node).
+//   - Datagrams: real nodes too, libp2p with QUIC, TLS, identify and gossipsub, but over simulated UDP, and in
+//     a bubble of testing/synctest, where time costs nothing. A schedule takes some 150 ms.
+//   - Streams: everything of package replica and the real index, over streams in memory. There is no libp2p
+//     below them, so that a schedule takes some 15 ms and ten thousand can be tried. Little stands in for it:
+//     connections that are there or not, streams that come late, break or stall, and gossip that passes on
+//     what replica's validator accepts. Nothing is pinged.
+//
+// # Schedules
+//
+// Simulate draws a schedule from a seed: two to seven nodes that know each other, or the first one only; links
+// that delay, lose, duplicate, reorder and break; partitions in two halves, around one node, in one
+// direction, down to a chain or a star, and of everything, which break connections or silence them; nodes
+// that stop and start, also from an older copy of their disk; files, tombstones and lifetimes by two signers,
+// with versions that are equal, of 1970 and of 2099, and contents that are inline in gossip, in sync, or
+// fetched; policies that differ and change; clocks that are minutes wrong, in 1970, or in 2099.
+//
+// On the level of streams a fourth of the schedules has a hostile member. It repeats, changes and forges
+// gossip, says nonsense, and has honest nodes answer in its place, with a lie here and there. And in a third no
+// timer makes a node sync: whatever is needed must come from what wakes nodes up.
+//
+// In the end all is healed: clocks are right, links and nodes work, and the policies are those of the end, of
+// all nodes or not. The hostile member stays. When no timer helps, all connect anew, perhaps as a chain or a
+// star only.
+//
+// # Checks
+//
+// Anytime, with each change that an index tells and after each step: no node holds a version that no key of
+// its policy signed, or shows another content; none exchanges what it holds for what loses to that, or forgets
+// a name, unless its policy or its disk is exchanged; nothing that was over is shown again, nor long after
+// its end by the node's clock.
+//
+// Eventually, which is within 24 sync intervals, or two minutes when there are none: nodes with one policy
+// hold the same, and no less than any of them held when all was healed.
+//
+// Finally: each index is sound, and no stream and no goroutine is left.
+//
+// What has no place in schedules yet: networks with certificates and namespaces, the policy that travels, and
+// power cuts. There are tests of their own for these.
+//
+// # Seeds
+//
+// A seed fixes what happens and when. It fixes neither which of two goroutines runs first that may run at one
+// moment, nor the jitter of package replica: a failure that depends on them may need its seed tried several
+// times (-count). A failure tells its schedule and how to run that again, with -v also when it succeeds:
+//
+//	DMFS_TEST_SEED=42 go test -v -run '^TestSimulatedStreams$' ./replica/
+//
+// DMFS_TEST_LONG=1 tries ten times as many schedules, from a seed on that is drawn and printed. With -short,
+// and under the race detector, there are few.
+package replicatest

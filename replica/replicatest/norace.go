@@ -1,0 +1,6 @@
+//go:build !race
+
+package replicatest
+
+// race says whether tests run under the race detector.
+const race = false

@@ -1,0 +1,350 @@
+package replicatest
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"dmfs/index"
+	"dmfs/replica"
+	"dmfs/trust"
+	"dmfs/trust/trusttest"
+)
+
+const (
+	syncInterval = 30 * time.Second
+	lazyInterval = 1000 * time.Hour // never, as far as a schedule goes
+)
+
+// interval is the nodes' SyncInterval.
+func (p *plan) interval() time.Duration {
+	if p.lazy {
+		return lazyInterval
+	}
+	return syncInterval
+}
+
+// simulation is one schedule that runs.
+type simulation struct {
+	t        testing.TB
+	plan     *plan
+	links    *Links
+	fabric   fabric
+	rules    []*rule
+	names    []trust.Name
+	machines []*machine
+	begun    time.Time
+
+	mu        sync.Mutex
+	published map[signed]bool
+	story     []string
+	failures  []string
+	enemy     *hostile  // nil when there is none
+	lasting   time.Time // when the last lifetime is over
+}
+
+// Simulate runs the schedule of a seed. It must be called outside of a bubble; whatever the schedule
+// waits for takes no time.
+func Simulate(t *testing.T, level Level, seed uint64) {
+	t.Helper()
+	guard := time.AfterFunc(2*time.Minute, func() { panic("a schedule does not end: " + replay(t, seed)) })
+	defer guard.Stop()
+	defer func() {
+		if e := recover(); e != nil { // by synctest: goroutines are left
+			t.Fatalf("%v\n%s", e, replay(t, seed))
+		}
+	}()
+	dir := scratch(t)
+	synctest.Test(t, func(t *testing.T) {
+		pass(time.Until(epoch))
+		s := newSimulation(t, level, dir, seed)
+		s.run()
+		s.report(replay(t, seed))
+	})
+}
+
+// epoch is when schedules begin. Bubbles begin in 2000.
+var epoch = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+
+func replay(t testing.TB, seed uint64) string {
+	name, _, _ := strings.Cut(t.Name(), "/")
+	return fmt.Sprintf("replay: DMFS_TEST_SEED=%d go test -run '^%s$' ./replica/", seed, name)
+}
+
+// scratch returns a new directory, in memory where there is such a thing: what is tested here is no disk.
+func scratch(t *testing.T) string {
+	dir, err := os.MkdirTemp("/dev/shm", "dmfs-simulated-")
+	if err != nil {
+		return t.TempDir()
+	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	})
+	return dir
+}
+
+// pass lets time pass, until nobody has anything left to do.
+func pass(d time.Duration) {
+	<-time.After(d)
+	synctest.Wait()
+}
+
+func newSimulation(t testing.TB, level Level, dir string, seed uint64) *simulation {
+	rules, err := newRules(epoch)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &simulation{
+		t: t, plan: planOf(seed), links: newLinks(seed), rules: rules, published: make(map[signed]bool),
+		begun: time.Now(), lasting: time.Now(), names: rules[0].policy.Names(),
+	}
+	s.fabric = level.open(s.links)
+	if _, ok := s.fabric.(*exchange); !ok { // there connections cannot be broken, and only members get in
+		s.plan.lazy, s.plan.enemy, s.plan.healed = false, false, whole
+	}
+	for i := range s.plan.nodes {
+		s.machines = append(s.machines, &machine{
+			number: i, dir: dir, fabric: s.fabric,
+			seen: sights{s.plan.rules[i], make(map[trust.Name]trust.Record), make(map[signed]bool)},
+			config: replica.Config{
+				Identity: trusttest.Signer(identity + i).Ed25519(), Listen: []string{s.fabric.addr(i)},
+				SyncInterval: s.plan.interval(), Version: "test",
+			},
+		})
+	}
+	for _, m := range s.machines {
+		m.config.Bootstrap = s.addresses(m)
+	}
+	return s
+}
+
+// addresses are those of the machines that are configured: all others, or the first one.
+func (s *simulation) addresses(m *machine) (all []string) {
+	for _, other := range s.machines {
+		if other != m && (other.number == 0 || !s.plan.guided) {
+			id := replica.PeerID(trusttest.Signer(identity + other.number).Public().Key)
+			all = append(all, s.fabric.addr(other.number)+"/p2p/"+id)
+		}
+	}
+	return all
+}
+
+// identity is the number of the signer that is the first machine's identity key.
+const identity = 1000
+
+// tell adds a line to the story.
+func (s *simulation) tell(format string, args ...any) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.write(format, args...)
+}
+
+// write does so for a caller who holds mu.
+func (s *simulation) write(format string, args ...any) {
+	s.story = append(s.story, fmt.Sprintf("%8.3fs  ", time.Since(s.begun).Seconds())+fmt.Sprintf(format, args...))
+}
+
+func (s *simulation) fail(format string, args ...any) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.write("WRONG: "+format, args...)
+	s.failures = append(s.failures, fmt.Sprintf(format, args...))
+}
+
+// must ends the schedule when the machine of the test fails.
+func (s *simulation) must(err error) {
+	s.t.Helper()
+	if err != nil {
+		s.tell("WRONG: %v", err)
+		s.t.Fatalf("%v\n%s", err, strings.Join(s.story, "\n"))
+	}
+}
+
+func (s *simulation) failed() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.failures) > 0
+}
+
+// report fails the test with the story, or logs that when just this one was asked for.
+func (s *simulation) report(replay string) {
+	if os.Getenv(seedVariable) != "" && len(s.failures) == 0 {
+		s.t.Log(strings.Join(s.story, "\n"))
+	}
+	if len(s.failures) > 0 {
+		s.t.Errorf("%s\n%s\n%s", s.failures[0], strings.Join(s.story, "\n"), replay)
+	}
+}
+
+func (s *simulation) run() {
+	s.links.setFaults(s.plan.faults)
+	s.tell("%d nodes with policies %v, lazy %v, guided %v, %+v", s.plan.nodes, s.plan.rules, s.plan.lazy, s.plan.guided, s.plan.faults)
+	for _, m := range s.machines {
+		s.start(m)
+	}
+	s.invite()
+	for _, step := range s.plan.steps {
+		pass(step.after)
+		step.do(s)
+		synctest.Wait()
+		s.look()
+		if s.failed() {
+			break
+		}
+	}
+	if !s.failed() {
+		s.eventually()
+	}
+	s.finally()
+}
+
+// invite lets a hostile member in.
+func (s *simulation) invite() {
+	if !s.plan.enemy {
+		return
+	}
+	var err error
+	s.enemy, err = s.fabric.(*exchange).invite(len(s.machines), s.plan.seed)
+	s.must(err)
+	s.tell("node %d is hostile", len(s.machines))
+	s.enemy.meet()
+}
+
+// misbehave has the hostile member do something.
+func (s *simulation) misbehave() {
+	if s.enemy != nil {
+		s.tell("node %d %s", len(s.machines), s.enemy.act(s.names))
+	}
+}
+
+// start turns a machine on, and watches it.
+func (s *simulation) start(m *machine) {
+	s.must(m.start(s.rules[m.ruled()].policy, func(e index.Entry) { s.watch(m, e) }))
+}
+
+// look checks what must hold at any time.
+func (s *simulation) look() {
+	for _, m := range s.machines {
+		if m.replica != nil {
+			s.anytime(m)
+		}
+	}
+}
+
+const (
+	// bound is how many sync intervals it may take, once all is healed, until all are equal. What a peer
+	// could not give is not asked for again within ten minutes, which are twenty of them.
+	bound = 24
+	// lazyBound is how long it may take when all nodes have connected anew, and are thereby woken up. Clocks
+	// that were set are noticed within a minute.
+	lazyBound = 2 * time.Minute
+	// rest is for how long nothing has to happen then.
+	rest = 2 * time.Second
+)
+
+// eventually heals everything and waits until machines with equal policies are equal.
+func (s *simulation) eventually() {
+	s.heal()
+	if left := time.Until(s.lasting); left > 0 {
+		pass(left + clockNotice)
+	}
+	within := bound * syncInterval
+	if s.plan.lazy {
+		within = lazyBound
+	}
+	floor, begun := s.floor(), time.Now()
+	for wait := time.Second; len(s.differences(floor)) > 0 || len(s.fabric.open()) > 0; wait = min(2*wait, within/8) {
+		if time.Since(begun) > within {
+			s.complain(within, s.differences(floor))
+			return
+		}
+		pass(wait)
+		s.look()
+	}
+	s.tell("equal after %v", time.Since(begun))
+	pass(rest)
+	s.look()
+}
+
+func (s *simulation) complain(within time.Duration, differences []string) {
+	for _, d := range differences {
+		s.fail("%v later %s", within, d)
+	}
+	for _, m := range s.machines {
+		for _, p := range m.replica.Peers() {
+			s.tell("node %d: peer %.12s at %s connected %v, in sync %v at %v", m.number, p.ID[40:], p.Addr, p.Connected, p.InSync, p.LastSync.Sub(s.begun))
+		}
+	}
+	for _, o := range s.fabric.open() {
+		s.fail("%v later a stream is open: %s", within, o)
+	}
+}
+
+// heal ends all faults, sets the clocks right, starts who is off, and rolls out the policies of the end.
+func (s *simulation) heal() {
+	s.tell("all is healed; policies %v", s.plan.last)
+	s.links.setFaults(Faults{Delay: 5 * time.Millisecond})
+	s.cut(s.plan.healed, false)
+	if s.enemy != nil {
+		defer s.enemy.meet()
+	}
+	for _, m := range s.machines {
+		m.setClock(0)
+		if m.replica == nil {
+			s.start(m)
+		}
+	}
+	late := s.plan.lazy && s.plan.healed.name == whole.name
+	if !late {
+		s.adoptLast()
+	}
+	if s.plan.lazy {
+		pass(time.Minute) // until gossip has come to an end: what it brings wakes nobody up
+		s.fabric.sever(true)
+		pass(time.Minute) // until all are connected anew
+	}
+	if late {
+		s.adoptLast()
+	}
+	synctest.Wait()
+	s.look()
+}
+
+// adoptLast rolls out the policies of the end.
+func (s *simulation) adoptLast() {
+	for i, m := range s.machines {
+		s.adopt(m, s.plan.last[i])
+	}
+}
+
+// adopt puts another policy in force on a machine that runs.
+func (s *simulation) adopt(m *machine, ruled int) {
+	if m.ruled() == ruled {
+		return
+	}
+	m.rule(ruled)
+	s.must(m.index.SetPolicy(s.rules[ruled].policy))
+	m.replica.PolicyChanged()
+}
+
+// finally stops everything: each index has to be sound, and no goroutine and no stream to be left.
+func (s *simulation) finally() {
+	for _, m := range s.machines {
+		if m.replica != nil {
+			s.must(m.off())
+		}
+	}
+	if s.enemy != nil {
+		s.must(s.enemy.host.Close())
+	}
+	pass(time.Minute) // for whoever hangs on a blocked link
+	for _, o := range s.fabric.open() {
+		s.fail("a stream is left: %s", o)
+	}
+}
