@@ -1,6 +1,8 @@
 package replicatest
 
 import (
+	"bytes"
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -34,6 +36,24 @@ func (s signed) String() string {
 	return what
 }
 
+// compare is I4 in the words of the simulation: +1 when s wins. It is the measure of trust.Compare.
+func (s signed) compare(other signed) int {
+	return cmp.Or(
+		cmp.Compare(s.version, other.version),
+		bytes.Compare(s.digest[:], other.digest[:]),
+		bytes.Compare(s.signer[:], other.signer[:]),
+		cmp.Compare(number(s.deleted), number(other.deleted)),
+		cmp.Compare(uint64(s.ttl-1), uint64(other.ttl-1)), // none is the longest
+	)
+}
+
+func number(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
 // anytime checks what must hold on a machine at every moment.
 func (s *simulation) anytime(m *machine) {
 	m.mu.Lock()
@@ -41,9 +61,9 @@ func (s *simulation) anytime(m *machine) {
 	for _, e := range m.index.Entries() {
 		s.anytimeOf(m, e)
 	}
-	for n, rec := range m.seen.held {
+	for n, before := range m.seen.held {
 		if _, ok := m.index.Get(n); !ok {
-			s.fail("node %d has lost %v", m.number, signedOf(rec))
+			s.fail("node %d has lost %v", m.number, before)
 		}
 	}
 }
@@ -65,9 +85,9 @@ func (s *simulation) anytimeOf(m *machine, e index.Entry) {
 	if before, ok := m.seen.held[e.Name]; ok {
 		switch {
 		case e.Record.IsZero():
-			s.fail("node %d withholds %v, though its policy is the same", m.number, signedOf(before))
-		case trust.Compare(e.Record, before) < 0:
-			s.fail("node %d had %v and has %v", m.number, signedOf(before), signedOf(e.Record))
+			s.fail("node %d withholds %v, though its policy is the same", m.number, before)
+		case signedOf(e.Record).compare(before) < 0:
+			s.fail("node %d had %v and has %v", m.number, before, signedOf(e.Record))
 		}
 	}
 	if e.Record.IsZero() {
@@ -76,8 +96,8 @@ func (s *simulation) anytimeOf(m *machine, e index.Entry) {
 		}
 		return
 	}
-	m.seen.held[e.Name] = e.Record
 	is := signedOf(e.Record)
+	m.seen.held[e.Name] = is
 	if e.Expired {
 		m.seen.ended[is] = true
 	}
@@ -115,7 +135,7 @@ func (s *simulation) anytimeShown(m *machine, e index.Entry, is signed) {
 const clockNotice = 16 * time.Second
 
 // differences returns in what machines with one policy differ, and what was lost of the floor.
-func (s *simulation) differences(floor map[int]map[trust.Name]trust.Record) (all []string) {
+func (s *simulation) differences(floor map[int]map[trust.Name]signed) (all []string) {
 	first := make(map[int]*machine)
 	for _, m := range s.machines {
 		other := first[m.ruled()]
@@ -127,8 +147,8 @@ func (s *simulation) differences(floor map[int]map[trust.Name]trust.Record) (all
 			if mine != theirs {
 				all = append(all, fmt.Sprintf("node %d has %v, node %d has %v", m.number, mine, other.number, theirs))
 			}
-			if least, ok := floor[m.ruled()][n]; ok && (mine.version == 0 || trust.Compare(m.record(n), least) < 0) {
-				all = append(all, fmt.Sprintf("node %d has %v, though there was %v", m.number, mine, signedOf(least)))
+			if least, ok := floor[m.ruled()][n]; ok && mine.compare(least) < 0 {
+				all = append(all, fmt.Sprintf("node %d has %v, though there was %v", m.number, mine, least))
 			}
 		}
 	}
@@ -151,16 +171,16 @@ func (m *machine) held(n trust.Name) signed {
 
 // floor returns, for each policy, the winners of what the machines that have it hold now. A node passes
 // on what it holds and nothing that this supersedes, so what others hold is no promise.
-func (s *simulation) floor() map[int]map[trust.Name]trust.Record {
-	floor := make(map[int]map[trust.Name]trust.Record)
+func (s *simulation) floor() map[int]map[trust.Name]signed {
+	floor := make(map[int]map[trust.Name]signed)
 	for _, m := range s.machines {
 		if floor[m.ruled()] == nil {
-			floor[m.ruled()] = make(map[trust.Name]trust.Record)
+			floor[m.ruled()] = make(map[trust.Name]signed)
 		}
 		for _, n := range s.names {
-			rec := m.record(n)
-			if least, ok := floor[m.ruled()][n]; !rec.IsZero() && (!ok || trust.Compare(rec, least) > 0) {
-				floor[m.ruled()][n] = rec
+			held := m.held(n)
+			if least, ok := floor[m.ruled()][n]; held.version > 0 && (!ok || held.compare(least) > 0) {
+				floor[m.ruled()][n] = held
 			}
 		}
 	}

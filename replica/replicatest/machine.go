@@ -37,7 +37,7 @@ type machine struct {
 // sights is what was seen on a machine's disk.
 type sights struct {
 	ruled int // by which policy
-	held  map[trust.Name]trust.Record
+	held  map[trust.Name]signed
 	ended map[signed]bool
 }
 

@@ -265,8 +265,8 @@ func (s *simulation) propose(m *machine, is signed, rec trust.Record) error {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if before, ok := m.seen.held[rec.Name()]; err == nil && (!ok || trust.Compare(rec, before) > 0) {
-		m.seen.held[rec.Name()] = rec
+	if before, ok := m.seen.held[rec.Name()]; err == nil && (!ok || is.compare(before) > 0) {
+		m.seen.held[rec.Name()] = is
 	}
 	return err
 }

@@ -111,7 +111,7 @@ func newSimulation(t testing.TB, level Level, dir string, seed uint64) *simulati
 	for i := range s.plan.nodes {
 		s.machines = append(s.machines, &machine{
 			number: i, dir: dir, fabric: s.fabric,
-			seen: sights{s.plan.rules[i], make(map[trust.Name]trust.Record), make(map[signed]bool)},
+			seen: sights{s.plan.rules[i], make(map[trust.Name]signed), make(map[signed]bool)},
 			config: replica.Config{
 				Identity: trusttest.Signer(identity + i).Ed25519(), Listen: []string{s.fabric.addr(i)},
 				SyncInterval: s.plan.interval(), Version: "test",
