@@ -22,8 +22,8 @@
 // timer makes a node sync: whatever is needed must come from what wakes nodes up.
 //
 // In the end all is healed: clocks are right, links and nodes work, and the policies are those of the end, of
-// all nodes or not. The hostile member stays. When no timer helps, all connect anew, perhaps as a chain or a
-// star only.
+// all nodes or not. The hostile member stays. When no timer helps, all connect anew, perhaps one after the
+// other to a chain or a star.
 //
 // # Checks
 //

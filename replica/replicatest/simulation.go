@@ -290,7 +290,12 @@ func (s *simulation) complain(within time.Duration, differences []string) {
 func (s *simulation) heal() {
 	s.tell("all is healed; policies %v", s.plan.last)
 	s.links.setFaults(Faults{Delay: 5 * time.Millisecond})
-	s.cut(s.plan.healed, false)
+	if s.plan.lazy {
+		s.links.set(len(s.machines), nothing.blocked)
+		s.fabric.sever(true)
+	} else {
+		s.cut(whole, false)
+	}
 	if s.enemy != nil {
 		defer s.enemy.meet()
 	}
@@ -305,15 +310,28 @@ func (s *simulation) heal() {
 		s.adoptLast()
 	}
 	if s.plan.lazy {
-		pass(time.Minute) // until gossip has come to an end: what it brings wakes nobody up
-		s.fabric.sever(true)
-		pass(time.Minute) // until all are connected anew
+		pass(time.Minute) // until what gossip brought is fetched or given up: it wakes nobody up
+		s.rejoin()
 	}
 	if late {
 		s.adoptLast()
 	}
 	synctest.Wait()
 	s.look()
+}
+
+// rejoin has all connect anew, at once or, where few links are left, one node after the other: then those who
+// are connected already have to be told of what each brings.
+func (s *simulation) rejoin() {
+	s.tell("links are %s again", s.plan.healed.name)
+	n, first := len(s.machines), len(s.machines)
+	if s.plan.healed.name != whole.name {
+		first = 2
+	}
+	for there := first; there <= n; there++ {
+		s.links.set(n, func(from, to int) bool { return from >= there || to >= there || s.plan.healed.blocked(from, to) })
+		pass(time.Minute)
+	}
 }
 
 // adoptLast rolls out the policies of the end.
