@@ -101,6 +101,16 @@ func (b *book) meet(id peer.ID, at time.Time) {
 	}
 }
 
+// giveUp notes that a peer was dialled in vain.
+func (b *book) giveUp(id peer.ID, at time.Time) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if c, ok := b.contacts[id]; ok {
+		c.lost = at
+		b.contacts[id] = c
+	}
+}
+
 func (b *book) get(id peer.ID) (contact, bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -24,6 +24,7 @@ type contact struct {
 	said  wire.Contact
 	entry summary.Entry
 	met   time.Time // when we were connected last; zero: never
+	lost  time.Time // when it was given up
 }
 
 // readContact proves that the addresses are the peer's own.

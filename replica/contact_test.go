@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
+	"time"
 
 	"dmfs/replica"
 	"dmfs/replica/internal/wire"
@@ -103,6 +104,48 @@ func TestWhoIsRevokedIsForgotten(t *testing.T) {
 	replicatest.Eventually(t, "it is forgotten", func() bool {
 		peers := nodes[1].Replica.Peers()
 		return len(peers) == 1 && peers[0].ID == nodes[0].Replica.ID() && peers[0].Connected
+	})
+}
+
+// TestLargeNetwork: nobody keeps connected to all; still all hear of everything, also when the peer that all
+// began with is gone, in whose place others are chosen.
+func TestLargeNetwork(t *testing.T) {
+	t.Parallel()
+	p := trusttest.Policy(t, signer, "a", "b")
+	nodes := star(t, 12, func(i int) *replicatest.Node {
+		n := replicatest.New(t, i, p, replica.Start)
+		n.Config.SetCrowd(4, 4, 4)
+		n.Config.SyncInterval = 100 * time.Millisecond
+		return n
+	})
+	for _, n := range nodes[1:] {
+		n.Start(t)
+	}
+	chosen := func(nodes ...*replicatest.Node) bool {
+		return !slices.ContainsFunc(nodes, func(n *replicatest.Node) bool { return len(connectedOf(n.Replica.Chosen(), n)) < 4 })
+	}
+	replicatest.Eventually(t, "all have chosen", func() bool { return chosen(nodes...) })
+	for i, n := range nodes[6:] {
+		if got := len(n.Replica.Chosen()); got > 4+4 {
+			t.Errorf("node %d has chosen %d", i, got)
+		}
+	}
+	rec := trusttest.Record(t, p, signer, "a", []byte("a"), v0)
+	nodes[5].Write(t, rec)
+	replicatest.AwaitHeld(t, nodes, rec)
+	nodes[0].Stop(t)
+	left := nodes[1:]
+	rec = trusttest.Record(t, p, signer, "b", pattern(100_000, 1), v0)
+	left[0].Write(t, rec)
+	replicatest.AwaitHeld(t, left, rec)
+	replicatest.Eventually(t, "others were chosen", func() bool { return chosen(left...) })
+}
+
+// connectedOf returns the peers to which a node is connected.
+func connectedOf(ids []string, n *replicatest.Node) []string {
+	peers := n.Replica.Peers()
+	return slices.DeleteFunc(ids, func(id string) bool {
+		return !slices.ContainsFunc(peers, func(p replica.Peer) bool { return p.ID == id && p.Connected })
 	})
 }
 
@@ -213,10 +256,19 @@ func TestSomeAreChosenOfMany(t *testing.T) {
 		}
 		return list
 	}
+	lost := map[peer.ID]bool{}
+	for _, id := range ids(50) {
+		lost[id] = true
+	}
+	for _, id := range replica.Pick(ids(65), nil, lost) {
+		if lost[id] {
+			t.Errorf("%s is picked though it was lost", id)
+		}
+	}
 	for _, c := range []struct{ known, chosen, want int }{
 		{64, 0, 64}, {64, 60, 4}, {65, 0, 12}, {1000, 7, 5}, {1000, 8, 0}, {1000, 16, 0}, {0, 0, 0},
 	} {
-		got := replica.Pick(ids(c.known), ids(c.chosen))
+		got := replica.Pick(ids(c.known), ids(c.chosen), lost)
 		slices.Sort(got)
 		if len(slices.Compact(got)) != c.want {
 			t.Errorf("%+v: %d picked", c, len(got))

@@ -31,6 +31,19 @@ func StartWith(ctx context.Context, cfg Config, ix *index.Index, extra ...libp2p
 // SetClock has a node judge what peers send by this clock.
 func (c *Config) SetClock(now func() time.Time) { c.now = now }
 
+// SetCrowd has a node choose among peers when there are more than so many.
+func (c *Config) SetCrowd(all, few, some int) { c.crowd = crowd{all, few, some} }
+
+// Chosen returns the peers that the node has chosen.
+func (r *Replica) Chosen() (ids []string) {
+	for _, m := range r.members.all() {
+		if m.chosen.Load() {
+			ids = append(ids, m.id.String())
+		}
+	}
+	return ids
+}
+
 // ClockSet tells the replica that its clock was set, which it notices by itself after a minute.
 func (r *Replica) ClockSet() { notify(r.awaited) }
 
@@ -74,7 +87,9 @@ func Contact(key crypto.PrivKey, addrs []ma.Multiaddr, seq uint64, c trust.Chain
 }
 
 // Pick is how peers are chosen.
-func Pick(known, chosen []peer.ID) []peer.ID { return pick(known, chosen) }
+func Pick(known, chosen []peer.ID, lost map[peer.ID]bool) []peer.ID {
+	return usual.pick(known, chosen, lost)
+}
 
 // NewBook returns how a book of contacts takes one, of a peer that was met or not, and how many it has.
 func NewBook(members bool) (add func(said wire.Contact, met bool) error, size func() int) {

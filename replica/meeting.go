@@ -78,13 +78,9 @@ func (r *Replica) meet(session context.Context, m *member) (news bool, err error
 	return news, err
 }
 
-// askContacts asks for contacts and takes those that are good.
+// askContacts asks for contacts and takes those that are good; the others it does not ask for again.
 func (r *Replica) askContacts(c *comparison, items []wire.Item) (news bool, err error) {
-	want, asked := wire.Want{}, make(map[wire.Key]wire.Item, len(items))
-	for _, it := range items {
-		want.Keys = append(want.Keys, it.Key)
-		asked[it.Key] = it
-	}
+	want, asked := asking(items)
 	if err := c.x.send(want); err != nil {
 		return false, err
 	}
@@ -99,28 +95,38 @@ func (r *Replica) askContacts(c *comparison, items []wire.Item) (news bool, err 
 			}
 			return news, nil
 		}
-		said, ok := m.(wire.Contact)
-		if !ok {
-			return news, fmt.Errorf("%w: %T where a contact must be", wire.ErrMalformed, m)
-		}
-		key, err := r.takeContact(said)
-		switch {
-		case err == nil:
-			news = true
-			delete(asked, key)
-		case errors.Is(err, wire.ErrMalformed):
+		key, err := r.takeContact(m)
+		if errors.Is(err, wire.ErrMalformed) {
 			return news, err
-		default:
-			r.log.Debug("contact not taken", "peer", c.m.id, "err", err)
 		}
+		if err != nil {
+			r.log.Debug("contact not taken", "peer", c.m.id, "err", err)
+			continue
+		}
+		news = true
+		delete(asked, key)
 	}
 	return news, fmt.Errorf("%w: more contacts than asked for", wire.ErrMalformed)
+}
+
+// asking returns what asks for items, and the items by their keys.
+func asking(items []wire.Item) (wire.Want, map[wire.Key]wire.Item) {
+	want, asked := wire.Want{}, make(map[wire.Key]wire.Item, len(items))
+	for _, it := range items {
+		want.Keys = append(want.Keys, it.Key)
+		asked[it.Key] = it
+	}
+	return want, asked
 }
 
 var errNoNews = errors.New("no news")
 
 // takeContact proves a contact and puts it into the book.
-func (r *Replica) takeContact(said wire.Contact) (wire.Key, error) {
+func (r *Replica) takeContact(m wire.Message) (wire.Key, error) {
+	said, ok := m.(wire.Contact)
+	if !ok {
+		return wire.Key{}, fmt.Errorf("%w: %T where a contact must be", wire.ErrMalformed, m)
+	}
 	c, err := readContact(said)
 	if err != nil {
 		return wire.Key{}, err

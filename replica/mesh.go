@@ -9,12 +9,18 @@ import (
 )
 
 const (
-	fullMesh   = 64 // peers that we keep connected to, all of them
-	fewChosen  = 8  // of more than that: so many at least, chosen by chance,
-	someChosen = 12 // and so many when we choose
-	maxFailed  = 4  // dials of a chosen peer before another one is chosen
-	meshEvery  = 30 * time.Second
+	maxFailed = 3 // vain dials of a chosen peer before another one is chosen
+	meshEvery = 30 * time.Second
 )
+
+// crowd says how many peers we keep connected to.
+type crowd struct {
+	all  int // of so many, to all of them
+	few  int // of more than that, to so many at least, chosen by chance,
+	some int // and so many are chosen then
+}
+
+var usual = crowd{all: 64, few: 8, some: 12}
 
 // keepMesh has us connected to peers that nobody configured: to all of them in a small network, to some in
 // a large one.
@@ -53,23 +59,23 @@ func (r *Replica) judgeContact(c contact) (proof, bool) {
 // choose has peers dialled as long as there are too few.
 func (r *Replica) choose() {
 	var known, chosen []peer.ID
+	lost := make(map[peer.ID]bool)
 	for _, c := range r.book.all() {
 		if c.id != r.host.ID() {
 			known = append(known, c.id)
+			lost[c.id] = c.lost.After(c.met)
 		}
 	}
-	small := len(known) <= fullMesh
 	for _, m := range r.members.all() {
-		hopeless := !small && m.failed.Load() >= maxFailed || !slices.Contains(known, m.id)
 		switch {
 		case !m.chosen.Load():
-		case hopeless && m.dialed == nil && m.current() == nil:
-			r.members.remove(m)
+		case r.giveUp(m, known):
+			lost[m.id] = true
 		default:
 			chosen = append(chosen, m.id)
 		}
 	}
-	for _, id := range pick(known, chosen) {
+	for _, id := range r.crowd.pick(known, chosen, lost) {
 		m, fresh := r.members.add(id, nil)
 		m.chosen.Store(true)
 		if fresh {
@@ -78,15 +84,40 @@ func (r *Replica) choose() {
 	}
 }
 
-// pick returns which of the known peers are to be chosen, beside those that are.
-func pick(known, chosen []peer.ID) []peer.ID {
+// giveUp takes back a choice: the peer is none of those known any more or, as there are enough others, it
+// was dialled in vain. It is dialled on only if the configuration names it.
+func (r *Replica) giveUp(m *member, known []peer.ID) bool {
+	vain := len(known) > r.crowd.all && m.failed.Load() >= maxFailed
+	if m.current() != nil || slices.Contains(known, m.id) && !vain {
+		return false
+	}
+	r.book.giveUp(m.id, r.now())
+	m.chosen.Store(false)
+	if m.dialed == nil {
+		r.members.remove(m)
+	}
+	return true
+}
+
+// pick returns which of the known peers are to be chosen, beside those that are; those that were lost come
+// last.
+func (c crowd) pick(known, chosen []peer.ID, lost map[peer.ID]bool) []peer.ID {
 	others := slices.DeleteFunc(slices.Clone(known), func(id peer.ID) bool { return slices.Contains(chosen, id) })
-	if len(known) <= fullMesh {
+	if len(known) <= c.all {
 		return others
 	}
-	if len(chosen) >= fewChosen {
+	if len(chosen) >= c.few {
 		return nil
 	}
 	rand.Shuffle(len(others), func(i, j int) { others[i], others[j] = others[j], others[i] })
-	return others[:min(len(others), someChosen-len(chosen))]
+	slices.SortStableFunc(others, func(a, b peer.ID) int {
+		switch {
+		case lost[a] == lost[b]:
+			return 0
+		case lost[a]:
+			return 1
+		}
+		return -1
+	})
+	return others[:min(len(others), c.some-len(chosen))]
 }

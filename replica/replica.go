@@ -35,7 +35,8 @@ type Config struct {
 	Network     trust.Key
 	Certificate func() trust.Chain
 
-	now func() time.Time // judges what peers send; nil is time.Now
+	now   func() time.Time // judges what peers send; nil is time.Now
+	crowd crowd            // zero is usual
 }
 
 // Replica is a running node of the network. All methods may be called at any time, also after Close.
@@ -47,6 +48,7 @@ type Replica struct {
 	summaries *summaries
 	members   *roster
 	book      *book
+	crowd     crowd
 	mesh      chan struct{} // there are other peers to choose from
 	peersFile string
 	admission *admission    // nil without a network or a certificate
@@ -121,6 +123,9 @@ func start(ctx context.Context, cfg Config, ix *index.Index, extra ...libp2p.Opt
 	if cfg.now == nil {
 		cfg.now = time.Now
 	}
+	if cfg.crowd == (crowd{}) {
+		cfg.crowd = usual
+	}
 	ctx, stop := context.WithCancel(ctx)
 	a, err := newAdmission(ctx, cfg, ix)
 	if err != nil {
@@ -150,6 +155,7 @@ func assemble(ctx context.Context, stop func(), cfg Config, ix *index.Index, a *
 		awaited:   make(chan struct{}, 1),
 		now:       cfg.now,
 		book:      newBook(a != nil),
+		crowd:     cfg.crowd,
 		mesh:      make(chan struct{}, 1),
 		peersFile: cfg.PeersFile,
 		names:     namesOf(cfg.Network),

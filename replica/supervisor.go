@@ -166,7 +166,9 @@ func (r *Replica) live(m *member) {
 func (r *Replica) reach(m *member) {
 	for attempt := 0; m.ctx.Err() == nil && m.current() == nil; attempt++ {
 		r.dial(m, attempt)
-		m.failed.Store(int32(attempt))
+		if m.failed.Store(int32(attempt)); attempt == maxFailed {
+			notify(r.mesh)
+		}
 		select {
 		case <-m.ctx.Done():
 		case <-m.began:

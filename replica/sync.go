@@ -51,36 +51,44 @@ func (r *Replica) differs(m *member, theirs wire.Hash, mine snapshot) bool {
 	return theirs != mine.Hash() && !settled
 }
 
-// serveRequests answers until the peer closes. No peer needs more than each part and each item once.
+// responder answers what a peer asks for, from one state of what we hold. No peer needs more than each part
+// and each item once.
+type responder struct {
+	x            *exchange
+	mine         snapshot
+	send         func(*exchange, snapshot, []wire.Key) error // what answers a Want
+	parts, items int                                         // that the peer may still ask for
+}
+
+// serveRequests answers until the peer closes.
 func (r *Replica) serveRequests(x *exchange, mine snapshot, send func(*exchange, snapshot, []wire.Key) error) error {
-	parts, items := wire.MaxLook+4*mine.Len(), mine.Len()
+	s := &responder{x, mine, send, wire.MaxLook + 4*mine.Len(), mine.Len()}
 	for {
 		m, err := x.receive(wire.MaxRequest, idleWithin)
 		if errors.Is(err, io.EOF) {
 			return nil
 		}
-		if err != nil {
-			return err
-		}
-		switch m := m.(type) {
-		case wire.Look:
-			if parts -= len(m.Prefixes); parts >= 0 {
-				err = sendParts(x, mine, m.Prefixes)
-			}
-		case wire.Want:
-			if items -= len(m.Keys); items >= 0 {
-				err = send(x, mine, m.Keys)
-			}
-		default:
-			err = fmt.Errorf("%w: %T where a request must be", wire.ErrMalformed, m)
-		}
-		if parts < 0 || items < 0 {
-			err = fmt.Errorf("%w: endless requests", wire.ErrMalformed)
+		if err == nil {
+			err = s.answer(m)
 		}
 		if err != nil {
 			return err
 		}
 	}
+}
+
+func (s *responder) answer(m wire.Message) error {
+	switch m := m.(type) {
+	case wire.Look:
+		if s.parts -= len(m.Prefixes); s.parts >= 0 {
+			return sendParts(s.x, s.mine, m.Prefixes)
+		}
+	case wire.Want:
+		if s.items -= len(m.Keys); s.items >= 0 {
+			return s.send(s.x, s.mine, m.Keys)
+		}
+	}
+	return fmt.Errorf("%w: bad request", wire.ErrMalformed)
 }
 
 func sendParts(x *exchange, mine snapshot, prefixes []wire.Prefix) error {

@@ -38,13 +38,8 @@ func (p *pull) request(x *exchange, items []wire.Item) (large []want, err error)
 	if len(items) == 0 {
 		return nil, nil
 	}
-	asked := make(map[wire.Key]wire.Item, len(items))
-	msg := wire.Want{}
-	for _, it := range items {
-		asked[it.Key] = it
-		msg.Keys = append(msg.Keys, it.Key)
-	}
-	if err := x.send(msg); err != nil {
+	want, asked := asking(items)
+	if err := x.send(want); err != nil {
 		return nil, err
 	}
 	large, err = p.readHeads(x, asked)

@@ -46,10 +46,10 @@ func TestTreeIsWhatItHolds(t *testing.T) {
 	r := rand.New(rand.NewPCG(seed, 0))
 	var tree Tree
 	model := make(map[wire.Key]Entry)
-	for step := range 3000 {
+	for step := range 1500 {
 		e := entry(r)
 		before, hash := tree, tree.Hash()
-		if shrink := step%1000 > 600; shrink && r.IntN(8) > 0 {
+		if shrink := step%500 > 300; shrink && r.IntN(8) > 0 {
 			for k := range model {
 				e.Key = k
 				break
