@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"context"
 	"errors"
 	"time"
 
@@ -12,7 +13,7 @@ import (
 
 const (
 	inboxSize  = 1024 // arrivals with content, of maxGossip bytes at most
-	bodiesSize = 256  // arrivals whose content is to be fetched
+	bodiesSize = 64   // arrivals from one peer whose content is to be fetched
 	maxTries   = 8    // of a content, over some 25 s
 	firstRetry = 100 * time.Millisecond
 	batchCount = 256     // records in one transaction
@@ -27,11 +28,17 @@ type arrival struct {
 	tries int  // to fetch its content
 }
 
-// take queues an arrival. When the queue is full it is sync that brings the record later.
+// take queues an arrival. When the queue is full it is sync that brings the record later. Each peer has a
+// queue of its own for what is to be fetched, as it decides how long that takes.
 func (r *Replica) take(a arrival) {
 	queue := r.inbox
 	if _, ok := a.rec.Content(); !ok && !a.over {
-		queue = r.bodies
+		m := r.members.get(a.from)
+		if m == nil || m.current() == nil {
+			r.tellOthers(m) // it is gone; what they have of it comes by sync
+			return
+		}
+		queue = m.bodies
 	}
 	select {
 	case queue <- a:
@@ -85,21 +92,38 @@ func (r *Replica) applyBatch(batch []arrival) {
 
 // apply proposes records to the index. An error is the disk's: nothing was stored.
 func (r *Replica) apply(from peer.ID, recs []trust.Record) ([]index.Outcome, error) {
+	r.chargeContents(recs)
 	outcomes, err := r.ix.Apply(from.String(), recs...)
 	if err != nil && r.ctx.Err() == nil {
 		r.log.Error("cannot store what a peer sent", "peer", from, "err", err)
 	}
+	for i, o := range outcomes {
+		r.blameOwner(recs[i].Name(), o.Err)
+	}
 	return outcomes, err
 }
 
-// fetchBodies fetches contents that did not travel inline.
-func (r *Replica) fetchBodies() {
+// fetchBodies fetches contents that did not travel inline with what a peer gossiped.
+func (r *Replica) fetchBodies(session context.Context, m *member) {
 	for {
 		select {
-		case <-r.ctx.Done():
+		case <-session.Done():
+			r.leaveBodies(m)
 			return
-		case a := <-r.bodies:
+		case a := <-m.bodies:
 			r.fetchBody(a)
+		}
+	}
+}
+
+// leaveBodies leaves to sync with others what a peer that is gone has gossiped.
+func (r *Replica) leaveBodies(m *member) {
+	for left := true; left; {
+		select {
+		case <-m.bodies:
+			r.tellOthers(m)
+		default:
+			left = false
 		}
 	}
 }
@@ -120,6 +144,9 @@ func (r *Replica) fetchBody(a arrival) {
 	case errors.Is(err, errNotUnderstood):
 		r.noteRefusal(a.from, a.rec.Name().String(), err)
 	default:
+		if errors.Is(err, errTooSlow) {
+			r.members.suspect(a.from) // sync has more patience
+		}
 		r.fetchLater(a)
 	}
 }
@@ -135,6 +162,23 @@ func (r *Replica) fetchLater(a arrival) {
 	a.tries++
 	a.over = r.ended(a.rec)
 	time.AfterFunc(pause, func() { r.take(a) })
+}
+
+// noteContradiction shows the index a record that loses against another content which the same key signed
+// as of the same time, so that people at this node are warned, too.
+func (r *Replica) noteContradiction(from peer.ID, rec trust.Record) {
+	if rec.IsZero() {
+		return
+	}
+	e, ok := r.ix.Get(rec.Name())
+	held := e.Record
+	if !ok || held.IsZero() || held.Version() != rec.Version() || held.Signer() != rec.Signer() || held.Digest() == rec.Digest() {
+		return
+	}
+	select {
+	case r.inbox <- arrival{from: from, rec: rec}:
+	default:
+	}
 }
 
 // noteRefusal tells the people at this node what a peer sent that the policy refuses. A forgery is not

@@ -88,6 +88,9 @@ func (p *pull) refuse(it wire.Item, comes time.Time) {
 // clock, and zero for whatever else was refused. The version need not be proved: who pretends one has us
 // ask that peer for it at another time.
 func (r *Replica) comesAt(version int64, err error) time.Time {
+	if wait, ok := errors.AsType[tooOften](err); ok {
+		return r.now().Add(wait.wait)
+	}
 	if !errors.Is(err, trust.ErrFuture) {
 		return time.Time{}
 	}

@@ -9,7 +9,7 @@ import (
 
 const (
 	maxParts = 3               // contents of which a part is kept, of 10 MiB at most
-	partFor  = 5 * time.Minute // how long
+	partFor  = 5 * time.Minute // how long, after the last of them came
 )
 
 // flights sees to it that no digest is fetched twice at once, and from its beginning only once.
@@ -17,6 +17,8 @@ type flights struct {
 	mu    sync.Mutex
 	now   map[trust.Digest]*flight
 	parts map[trust.Digest]*part
+
+	forgetting *time.Timer // of the parts; it holds none of them
 }
 
 // part is the beginning of a content, as peers sent it: nothing is proved before all is here.
@@ -47,7 +49,21 @@ func (f *flights) board(d trust.Digest) (*flight, bool) {
 	return f.now[d], true
 }
 
-// resume returns what an earlier flight has left.
+func (f *flights) flying(d trust.Digest) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	_, ok := f.now[d]
+	return ok
+}
+
+func (f *flights) land(d trust.Digest) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	close(f.now[d].landed)
+	delete(f.now, d)
+}
+
+// resume returns and takes out what earlier fetches have left.
 func (f *flights) resume(d trust.Digest) *part {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -59,29 +75,29 @@ func (f *flights) resume(d trust.Digest) *part {
 	return p
 }
 
-// land ends a flight, and keeps what it has got if it failed.
-func (f *flights) land(d trust.Digest, p *part, err error) {
+// keep keeps a part for a while, unless there is one that is longer.
+func (f *flights) keep(d trust.Digest, p *part) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	close(f.now[d].landed)
-	delete(f.now, d)
-	if err == nil || p.got == 0 {
+	old, ok := f.parts[d]
+	if p.got == 0 || ok && old.got >= p.got {
 		return
 	}
-	if len(f.parts) >= maxParts {
+	if !ok && len(f.parts) >= maxParts {
 		clear(f.parts)
 	}
 	if f.parts == nil {
 		f.parts = make(map[trust.Digest]*part)
 	}
 	f.parts[d] = p
-	time.AfterFunc(partFor, func() { f.forget(d, p) })
+	if f.forgetting == nil {
+		f.forgetting = time.AfterFunc(partFor, f.forget)
+	}
+	f.forgetting.Reset(partFor)
 }
 
-func (f *flights) forget(d trust.Digest, p *part) {
+func (f *flights) forget() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.parts[d] == p {
-		delete(f.parts, d)
-	}
+	clear(f.parts)
 }

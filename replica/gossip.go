@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"dmfs/index"
 	"dmfs/replica/internal/wire"
@@ -18,6 +19,11 @@ import (
 const (
 	maxGossip   = 64 << 10 // bytes of one gossip message
 	gossipQueue = 1024     // messages in pubsub's queues; its own default is 32
+
+	// Whatever a peer gossips is remembered for a while, lest it be judged twice, and costs a proof.
+	gossipBurst    = 4096 // messages of one peer at once
+	gossipRate     = 512  // and per second
+	rememberGossip = 30 * time.Second
 )
 
 // mount is the origin of records that came through this node's own mount.
@@ -34,7 +40,9 @@ func (r *Replica) join() error {
 		pubsub.WithSubscriptionFilter(pubsub.NewAllowlistSubscriptionFilter(r.names.topic)),
 		pubsub.WithPeerOutboundQueueSize(gossipQueue),
 		pubsub.WithValidateQueueSize(gossipQueue),
-		pubsub.WithRawTracer(losses{suspect: r.members.suspect}),
+		pubsub.WithAppSpecificRpcInspector(r.inspect),
+		pubsub.WithSeenMessagesTTL(rememberGossip),
+		pubsub.WithRawTracer(losses{suspect: r.members.suspect, again: r.heardAgain}),
 		pubsub.WithLogger(slog.New(demoted{r.log.Handler()})),
 		pubsub.WithRPCLogger(slog.New(slog.DiscardHandler)))
 	if err != nil {
@@ -57,6 +65,21 @@ func (r *Replica) join() error {
 func messageID(m *pb.Message) string {
 	sum := sha256.Sum256(m.GetData())
 	return string(sum[:])
+}
+
+// inspect passes over the messages of a peer that sends too many, before anything is remembered of them.
+// Sync brings what was in them.
+func (r *Replica) inspect(from peer.ID, rpc *pubsub.RPC) error {
+	now := time.Now()
+	for i := range rpc.Publish {
+		if r.gossiped.spend(from, 1, now) > 0 {
+			rpc.Publish = rpc.Publish[:i]
+			r.blame(from, faultGossip, nil)
+			r.members.suspect(from)
+			break
+		}
+	}
+	return nil
 }
 
 // watchTopic syncs with every peer that joins the topic: what either side published before was lost.
@@ -94,6 +117,7 @@ func (r *Replica) judge(_ context.Context, from peer.ID, msg *pubsub.Message) pu
 	head, ok := m.(wire.Head)
 	if err != nil || !ok {
 		r.log.Debug("gossip refused", "peer", from, "err", err)
+		r.blame(from, faultMalformed, err)
 		return pubsub.ValidationReject
 	}
 	return r.judgeHead(from, head)
@@ -104,6 +128,9 @@ func (r *Replica) judgeHead(from peer.ID, head wire.Head) pubsub.ValidationResul
 		return pubsub.ValidationIgnore
 	}
 	rec, over, err := r.prove(head)
+	if err == nil {
+		err = r.chargeGossip(rec)
+	}
 	switch {
 	case err != nil && innocent(err):
 		r.noteRefusal(from, head.Name, err)
@@ -113,8 +140,10 @@ func (r *Replica) judgeHead(from peer.ID, head wire.Head) pubsub.ValidationResul
 		return pubsub.ValidationIgnore
 	case err != nil:
 		r.noteRefusal(from, head.Name, err)
+		r.blameForger(from, err)
 		return pubsub.ValidationReject
 	case !r.fresh(rec):
+		r.noteContradiction(from, rec)
 		return pubsub.ValidationIgnore
 	}
 	r.take(arrival{from: from, rec: rec, over: over})
@@ -122,6 +151,14 @@ func (r *Replica) judgeHead(from peer.ID, head wire.Head) pubsub.ValidationResul
 		return pubsub.ValidationIgnore // no news, and by other clocks it may be some
 	}
 	return pubsub.ValidationAccept
+}
+
+// heardAgain has us sync with a peer that tells of a content that we still lack and do not fetch right now.
+func (r *Replica) heardAgain(msg *pubsub.Message) {
+	m, err := wire.Decode(msg.Data)
+	if head, ok := m.(wire.Head); err == nil && ok && head.Content == nil && !r.stale(head) && !r.fetches.flying(head.Digest) {
+		r.members.suspect(msg.ReceivedFrom)
+	}
 }
 
 // stale reports whether we hold something later than the head claims to be, which needs no proof.

@@ -50,6 +50,9 @@ func (r *Replica) prove(h wire.Head) (rec trust.Record, over bool, err error) {
 		claim = trust.NewClaim(name, h.Signature, h.Content)
 	}
 	policy := r.ix.Policy()
+	if err := r.overdrawn(policy, name); err != nil {
+		return trust.Record{}, false, err
+	}
 	rec, err = policy.Verify(r.certified(policy, claim), r.now())
 	if rec.IsZero() {
 		return rec, false, r.excuse(policy, claim, h, err)
@@ -95,7 +98,7 @@ func (r *Replica) certified(policy *trust.Policy, c trust.Claim) trust.Claim {
 // innocent reports whether an honest peer may have sent what was refused with err, because policies,
 // programs and clocks differ.
 func innocent(err error) bool {
-	for _, e := range []error{errNotUnderstood, trust.ErrNotAllowed, trust.ErrUnknownKey, trust.ErrExpired, trust.ErrRevoked, trust.ErrFuture} {
+	for _, e := range []error{errNotUnderstood, errTooOften, errSuperseded, trust.ErrNotAllowed, trust.ErrUnknownKey, trust.ErrExpired, trust.ErrRevoked, trust.ErrFuture} {
 		if errors.Is(err, e) {
 			return true
 		}

@@ -12,6 +12,7 @@ import (
 // the peer that we differ, so that it works in both directions.
 type losses struct {
 	suspect func(peer.ID)
+	again   func(*pubsub.Message)
 }
 
 // DropRPC: our messages to p were lost.
@@ -27,6 +28,9 @@ func (l losses) RejectMessage(m *pubsub.Message, reason string) {
 // Graft: what came before was not forwarded to p, nor to us.
 func (l losses) Graft(p peer.ID, _ string) { l.suspect(p) }
 
+// DuplicateMessage: it was not lost, but who sent it first may not give us what it tells of.
+func (l losses) DuplicateMessage(m *pubsub.Message) { l.again(m) }
+
 // The rest of pubsub.RawTracer is no loss.
 
 func (losses) OnNewOutboundStream(peer.ID, protocol.ID)             {}
@@ -36,7 +40,6 @@ func (losses) Leave(string)                                         {}
 func (losses) Prune(peer.ID, string)                                {}
 func (losses) ValidateMessage(*pubsub.Message)                      {}
 func (losses) DeliverMessage(*pubsub.Message)                       {}
-func (losses) DuplicateMessage(*pubsub.Message)                     {}
 func (losses) ThrottlePeer(peer.ID)                                 {}
 func (losses) RecvRPC(*pubsub.RPC)                                  {}
 func (losses) SendRPC(*pubsub.RPC, peer.ID)                         {}

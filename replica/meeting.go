@@ -51,6 +51,7 @@ func (r *Replica) meetOften(session context.Context, m *member) {
 	news, err := r.meet(session, m)
 	if err != nil && session.Err() == nil {
 		r.log.Debug("contacts not compared", "peer", m.id, "err", err)
+		r.blameFor(m.id, err)
 	}
 	if news {
 		notify(r.mesh) // only now: who joins a large network is not to choose before it knows that

@@ -32,6 +32,7 @@ type member struct {
 	probe     chan struct{} // there is a new connection
 	retry     chan struct{} // dial now
 	downloads chan struct{} // bounds our fetches from this peer
+	bodies    chan arrival  // what it gossiped, proved, of which the content is to be fetched
 
 	chosen atomic.Bool  // by us, to be connected to
 	failed atomic.Int32 // dials since the last session
@@ -48,6 +49,7 @@ type member struct {
 	settled  map[[2]wire.Hash]settlement
 	refused  map[wire.Item]declined
 	wakeAt   time.Time            // when something refused is to be asked for again; zero: never
+	avoided  time.Time            // until then it is not asked for contents while there may be others
 	heard    map[string]time.Time // last sign of life by connection
 }
 
@@ -68,7 +70,8 @@ func newMember(ctx context.Context, id peer.ID, dialed []ma.Multiaddr) *member {
 		pull:      make(chan struct{}, 1),
 		probe:     make(chan struct{}, 1),
 		retry:     make(chan struct{}, 1),
-		downloads: make(chan struct{}, 2),
+		downloads: make(chan struct{}, maxDownloadsOfOne),
+		bodies:    make(chan arrival, bodiesSize),
 		settled:   make(map[[2]wire.Hash]settlement),
 		refused:   make(map[wire.Item]declined),
 		heard:     make(map[string]time.Time),
@@ -141,6 +144,19 @@ func (m *member) compared(inSync bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.inSync, m.lastSync = inSync, time.Now()
+}
+
+// avoid has contents fetched from others for a while.
+func (m *member) avoid() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.avoided = time.Now().Add(avoidedFor)
+}
+
+func (m *member) isAvoided() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return time.Now().Before(m.avoided)
 }
 
 func (m *member) hear(conn string) {

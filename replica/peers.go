@@ -61,7 +61,9 @@ func (m *member) peer() Peer {
 }
 
 // PeerID returns the libp2p peer id of a node's public key.
-func PeerID(k trust.Key) string {
+func PeerID(k trust.Key) string { return peerOf(k).String() }
+
+func peerOf(k trust.Key) peer.ID {
 	pub, err := crypto.UnmarshalEd25519PublicKey(k[:])
 	if err != nil {
 		return "" // not for 32 bytes
@@ -70,5 +72,5 @@ func PeerID(k trust.Key) string {
 	if err != nil {
 		return ""
 	}
-	return id.String()
+	return id
 }

@@ -20,6 +20,9 @@ const (
 // is tried again, and after one that brought nothing the next one waits longer.
 func (r *Replica) tend(session context.Context, m *member) {
 	r.spawn(func() { r.watch(session, m) })
+	for range maxDownloadsOfOne {
+		r.spawn(func() { r.fetchBodies(session, m) })
+	}
 	var pause time.Duration
 	for {
 		quiet := time.Now()
@@ -55,6 +58,7 @@ func (r *Replica) pullFrom(session context.Context, m *member) (idle bool) {
 	err := p.run()
 	if err != nil && session.Err() == nil {
 		r.log.Debug("pull failed", "peer", m.id, "err", err)
+		r.blameFor(m.id, err)
 	}
 	if err != nil || p.asked > 0 {
 		notify(m.pull)

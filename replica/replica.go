@@ -51,6 +51,9 @@ type Replica struct {
 	crowd     crowd
 	mesh      chan struct{} // there are other peers to choose from
 	peersFile string
+	blamed    *told
+	gossiped  *allowances[peer.ID] // messages, by who sent them to us
+	signed    *signings
 	admission *admission    // nil without a network or a certificate
 	review    chan struct{} // the members are to be reviewed
 	awaited   chan struct{} // something is to be asked for sooner than what was known
@@ -58,8 +61,8 @@ type Replica struct {
 	topic     *pubsub.Topic
 	gossip    func(context.Context, []byte) error // to all who are connected
 	fetches   flights
+	patient   flights
 	inbox     chan arrival // proved, with content, to be applied
-	bodies    chan arrival // proved, content to be fetched
 	transfers chan struct{}
 	downloads chan struct{}
 
@@ -160,8 +163,10 @@ func assemble(ctx context.Context, stop func(), cfg Config, ix *index.Index, a *
 		peersFile: cfg.PeersFile,
 		names:     namesOf(cfg.Network),
 		summaries: newSummaries(ix),
+		blamed:    &told{},
+		gossiped:  newAllowances[peer.ID](gossipBurst, gossipRate),
+		signed:    newSignings(),
 		inbox:     make(chan arrival, inboxSize),
-		bodies:    make(chan arrival, bodiesSize),
 		transfers: make(chan struct{}, maxTransfers),
 		downloads: make(chan struct{}, maxDownloads),
 		ctx:       ctx,
@@ -197,9 +202,6 @@ func (r *Replica) run(cfg Config, bootstrap []peer.AddrInfo) error {
 		return err
 	}
 	r.spawn(r.applyArrivals)
-	for range maxDownloads {
-		r.spawn(r.fetchBodies)
-	}
 	r.spawn(func() { r.publishNews(seq) })
 	r.spawn(func() { r.syncNowAndThen(cfg.SyncInterval) })
 	if err := listen(r.host, cfg.Listen); err != nil {

@@ -3,6 +3,7 @@ package replica
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -122,6 +123,7 @@ func (r *Replica) serve(l *limiter[peer.ID], handle func(*exchange) error) netwo
 		defer r.work.leave()
 		if !l.enter(id) {
 			s.Reset()
+			r.blame(id, faultStreams, nil)
 			return
 		}
 		defer l.leave(id)
@@ -130,6 +132,9 @@ func (r *Replica) serve(l *limiter[peer.ID], handle func(*exchange) error) netwo
 		x.end(err)
 		if err != nil {
 			r.log.Debug("request failed", "peer", id, "err", err)
+			if errors.Is(err, wire.ErrMalformed) {
+				r.blame(id, faultMalformed, err)
+			}
 		}
 	}
 }

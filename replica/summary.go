@@ -89,9 +89,11 @@ func noting(tree summary.Tree, e index.Entry) summary.Tree {
 	case e.Record.IsZero(), ok && old.Name < name:
 		return tree
 	}
-	rec := e.Record
-	stamp := wire.StampOf(int64(rec.Version()), rec.Digest(), rec.Signer(), rec.Deleted(), rec.TTL())
-	return tree.Put(summary.Entry{Key: key, Stamp: stamp, Version: int64(rec.Version()), Name: name})
+	return tree.Put(summary.Entry{Key: key, Stamp: stampOf(e.Record), Version: int64(e.Record.Version()), Name: name})
+}
+
+func stampOf(rec trust.Record) wire.Stamp {
+	return wire.StampOf(int64(rec.Version()), rec.Digest(), rec.Signer(), rec.Deleted(), rec.TTL())
 }
 
 // held returns what the index holds under a key and the policy admits.

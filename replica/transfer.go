@@ -48,6 +48,7 @@ func (p *pull) request(x *exchange, items []wire.Item) (large []want, err error)
 	}
 	for _, it := range asked { // what the peer listed and did not send
 		p.refuse(it, time.Time{})
+		p.r.blame(p.m.id, faultPromise, nil)
 	}
 	return large, nil
 }
@@ -57,7 +58,7 @@ func (p *pull) readHeads(x *exchange, asked map[wire.Key]wire.Item) (large []wan
 	var small []want
 	bytes, total, begun := 0, 0, time.Now()
 	for {
-		if time.Since(begun) > timeFor(total) {
+		if time.Since(begun) > much.timeFor(total) {
 			return nil, errors.Join(errTooSlow, p.apply(small))
 		}
 		m, err := x.receive(wire.MaxMessage, stepWithin)
@@ -72,7 +73,11 @@ func (p *pull) readHeads(x *exchange, asked map[wire.Key]wire.Item) (large []wan
 			return nil, errors.Join(err, p.apply(small))
 		}
 		var over bool
-		if w.rec, over, err = p.r.prove(head); err != nil || !p.r.fresh(w.rec) {
+		if w.rec, over, err = p.r.prove(head); err == nil {
+			err = p.r.chargeSync(w.rec)
+		}
+		if err != nil || !p.r.fresh(w.rec) {
+			p.r.noteContradiction(p.m.id, w.rec)
 			p.decline(w, head.Name, head.Version, err)
 			continue
 		}
@@ -109,8 +114,12 @@ func (p *pull) answered(m wire.Message, asked map[wire.Key]wire.Item) (want, wir
 // decline remembers an item that was refused with err or, without one, is not news.
 func (p *pull) decline(w want, name string, version int64, err error) {
 	p.refuse(w.item, p.r.comesAt(version, err))
-	if err != nil {
+	switch {
+	case err != nil:
 		p.r.noteRefusal(p.m.id, name, err)
+		p.r.blameForger(p.m.id, err)
+	case version < w.item.Version:
+		p.r.blame(p.m.id, faultPromise, nil)
 	}
 }
 
@@ -165,11 +174,18 @@ func (p *pull) fetchOne(w want) error {
 		return nil
 	}
 	whole, err := p.r.fetch(p.ctx, w.rec, p.m.id)
+	if errors.Is(err, errTooSlow) {
+		whole, err = p.r.fetchPatiently(p.ctx, w.rec, p.m)
+	}
 	switch {
 	case err != nil && p.r.ended(w.rec):
 		return p.apply([]want{w})
 	case errors.Is(err, errNotHeld), errors.Is(err, trust.ErrMismatch):
-		p.refuse(w.item, p.r.endsSoon(w.rec))
+		ends := p.r.endsSoon(w.rec)
+		p.refuse(w.item, ends)
+		if errors.Is(err, errNotHeld) && ends.IsZero() {
+			p.r.blame(p.m.id, faultPromise, err)
+		}
 	case errors.Is(err, errNotUnderstood):
 		p.decline(w, w.rec.Name().String(), int64(w.rec.Version()), err)
 		return nil

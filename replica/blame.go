@@ -1,0 +1,97 @@
+package replica
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"dmfs/index"
+	"dmfs/replica/internal/wire"
+	"dmfs/trust"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+)
+
+// fault is what a peer does wrong. Some faults also happen to honest peers, of which the log says so.
+type fault struct {
+	what   string
+	honest bool // an honest peer may have it, by its load, its link or by chance
+}
+
+var (
+	faultMalformed = fault{what: "sends what is malformed"}
+	faultForged    = fault{what: "sends what nobody signed"}
+	faultContent   = fault{what: "sends another content than the one asked for"}
+	faultVersions  = fault{what: "signs new versions faster than they are taken"}
+	faultQuota     = fault{what: "has more in a namespace than its quota"}
+	faultGossip    = fault{what: "gossips faster than it is listened to", honest: true}
+	faultStreams   = fault{what: "opens more streams than it is served", honest: true}
+	faultPromise   = fault{what: "does not have what it lists", honest: true}
+	faultSlow      = fault{what: "does not answer in time", honest: true}
+)
+
+// blame says in the log what a peer, or a member that need not be connected, does wrong: once an hour of
+// each and each fault, whatever it costs the peer to do it again.
+func (r *Replica) blame(id peer.ID, f fault, err error) {
+	first, last := r.blamed.tell(id, f.what, time.Now())
+	if !first || r.ctx.Err() != nil {
+		return
+	}
+	level, message := slog.LevelWarn, "peer misbehaves"
+	if f.honest {
+		level, message = slog.LevelInfo, "peer may misbehave"
+	}
+	r.log.Log(context.Background(), level, message, "peer", id, "name", r.nameOf(id), "fault", f.what, "err", err)
+	if last {
+		r.log.Log(context.Background(), level, "no more of these for a while", "fault", f.what, "for", toldFor)
+	}
+}
+
+// nameOf returns the name in a member's certificate, empty when none is known.
+func (r *Replica) nameOf(id peer.ID) string {
+	if name := r.admission.known(id).Name; name != "" {
+		return name
+	}
+	key, _ := keyOf(id)
+	chain, ok := r.ix.Certificate(key)
+	if !ok {
+		return ""
+	}
+	m, err := r.ix.Policy().VerifyMember(chain, time.Now())
+	if err != nil {
+		return ""
+	}
+	return m.Name
+}
+
+// blameFor blames a peer with which an exchange failed, if the error is one to blame it for.
+func (r *Replica) blameFor(id peer.ID, err error) {
+	switch {
+	case errors.Is(err, wire.ErrMalformed):
+		r.blame(id, faultMalformed, err)
+	case errors.Is(err, trust.ErrMismatch):
+		r.blame(id, faultContent, err)
+	case errors.Is(err, errTooSlow), late(err):
+		r.blame(id, faultSlow, err)
+	}
+}
+
+// blameForger blames a peer for a head that was refused, unless an honest one may have sent it.
+func (r *Replica) blameForger(id peer.ID, err error) {
+	var why *trust.Refusal
+	if !innocent(err) && (errors.As(err, &why) || errors.Is(err, wire.ErrMalformed)) {
+		r.blame(id, faultForged, err)
+	}
+}
+
+// blameOwner blames the member in whose namespace a record is that found no room; who brought it need
+// not know.
+func (r *Replica) blameOwner(n trust.Name, err error) {
+	if !errors.Is(err, index.ErrQuota) {
+		return
+	}
+	if _, key, ok := r.ix.Policy().Namespace(n); ok {
+		r.blame(peerOf(key), faultQuota, err)
+	}
+}

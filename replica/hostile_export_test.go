@@ -1,0 +1,35 @@
+package replica
+
+import (
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+)
+
+// The bounds of what one peer or member can have a node do.
+const (
+	SignedBurst, SignedRate = signedBurst, signedRate
+	GossipBurst             = gossipBurst
+)
+
+// Kept returns how many things are remembered because of a peer, and how many there may be.
+func (r *Replica) Kept(id peer.ID) (count, most int) {
+	m := r.members.get(id)
+	if m == nil {
+		return 0, 0
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return len(m.refused) + len(m.heard) + len(m.addrs) + len(m.bodies), maxRefused + maxHeard + 1 + maxAddrs + bodiesSize
+}
+
+// StreamsOf returns how many streams of a peer are being served.
+func (r *Replica) StreamsOf(id peer.ID) (n int) {
+	for _, c := range r.host.Network().ConnsToPeer(id) {
+		for _, s := range c.GetStreams() {
+			if p := s.Protocol(); s.Stat().Direction == network.DirInbound && (p == r.names.sync || p == r.names.fetch) {
+				n++
+			}
+		}
+	}
+	return n
+}
