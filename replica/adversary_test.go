@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -264,4 +265,9 @@ func (a *adversary) listens(t *testing.T, pass func(data []byte) bool) {
 func (s *siege) member(t *testing.T, i int, name string) *adversary {
 	t.Helper()
 	return newAdversary(t, i, s.policy, certify(t, authority, keyOf(i), name, -time.Hour, time.Hour))
+}
+
+// knows reports whether a node is connected to the i-th one or dials it.
+func (m *memberNode) knows(i int) bool {
+	return slices.ContainsFunc(m.Replica.Peers(), func(p replica.Peer) bool { return p.ID == replica.PeerID(keyOf(i)) })
 }

@@ -67,6 +67,7 @@ func TestHostileExpulsion(t *testing.T) {
 					return n.Replica.Host().Network().Connectedness(s.bad.host.ID()) != network.Connected &&
 						!n.sees(mallory) && n.log.count("peer is not admitted", c.reason) == 1
 				})
+				replicatest.Eventually(t, "it is not dialled", func() bool { return !n.knows(mallory) })
 				replicatest.Eventually(t, "what it published is seen no more", func() bool {
 					e, _ := n.Index.Get(own.Name())
 					return !e.Shown

@@ -137,7 +137,8 @@ func (r *Replica) redialAll() {
 	}
 }
 
-// departed: the last connection to a peer has ended.
+// departed: the last connection to a peer has ended. Who is a member no more, and nobody configured, is not
+// dialled: it comes by itself when it is one again.
 func (r *Replica) departed(id peer.ID) {
 	m := r.members.get(id)
 	if m == nil || r.host.Network().Connectedness(id) == network.Connected || !m.finish() {
@@ -146,7 +147,7 @@ func (r *Replica) departed(id peer.ID) {
 	r.log.Info("peer lost", "peer", id)
 	r.book.meet(id, r.now())
 	notify(r.mesh)
-	if m.dialed == nil && len(r.members.connected(false)) > maxAbsent {
+	if m.dialed == nil && (r.admission.still(id) != nil || len(r.members.connected(false)) > maxAbsent) {
 		r.members.remove(m)
 	}
 }
