@@ -67,8 +67,53 @@
 // valid, or revoked by its serial number or its key; a member that shows another's certificate later; silence;
 // and being dialled by a member. None reached anything.
 //
+// # Hostile members
+//
 // A member that turns hostile is stopped by what its records must prove, by the bounds on each stream and
-// on what is remembered of each peer, and in the end by revoking its key.
+// on what is remembered of each peer, and in the end by revoking its key. What one with a valid certificate
+// and no file's key has tried on three honest nodes, all of them connected to it, and what came of it.
+// All the while what an honest node published reached the others:
+//
+//   - Rollback: genuine old versions, also of what was deleted, gossiped in any disguise, listed, or listed as
+//     if they were later, change nothing. Only who has never met an honest node believes them, until it
+//     does (TestHostileRollback).
+//   - Freeze: "nothing new", an old state, no answer, one byte a second, and gossip passed on to nobody
+//     hold nothing back that there is another way for (TestHostileFreeze). Who knows nobody else
+//     sees what it likes.
+//   - Holding contents back: it is the first to tell of news, and has other bytes for them, too few, none,
+//     or serves them just fast enough, like many files of its own. A peer whose offer takes 2 s, that is
+//     slower than 1 MiB/s, or lies, is passed over for 10 s and asked again, with patience, only by who
+//     finds in sync that it has the content; meanwhile others may bring it (TestHostileContents,
+//     TestHostileSlowSource).
+//   - Endless data: lengths of any size, contents longer than announced, trees without an end, and
+//     thousands of streams, of which eight are served (TestHostileEndlessData, TestHostileStreams); tens of
+//     thousands of names that it does not have (TestHostilePromises).
+//   - Mix and match: the name, version, content, digest, signature, certificate or network of something else
+//     makes nothing genuine (TestHostileMixAndMatch).
+//   - Forgeries, a hundred thousand: of each peer 4096 gossiped messages are judged at once, and 512 per
+//     second; the rest is not remembered, and sync finds what was in it (TestHostileForgeries).
+//   - Filling its own namespace, which it may: the index's quota holds on every node, for files, their bytes,
+//     and names ever used (TestHostileFiller).
+//   - Signing for ever in its namespace: of each member 512 versions are taken and passed on at once, and
+//     32 per second. A version costs one more for each 16 KiB that it puts in place of what is less
+//     than ten minutes old. So it costs each node some 512 KiB/s on the wire and on disk. What is above
+//     that is asked for later, when only the newest version is left. In sync a name that did not change for
+//     ten minutes costs nothing, so who was away catches up at once (TestHostileVersions). Nobody can
+//     use up another's allowance by replaying (TestHostileReplaysCostTheirSender).
+//   - Equivocation, two contents of one version: all nodes end with the same one, and warn
+//     (TestHostileEquivocation).
+//   - Versions of 1970 and of 2099 hurt its own names; with trust.Rules.MaxFuture the latter are held off
+//     (TestHostileStamps).
+//   - Its certificate ends or is revoked meanwhile: it is out at once, is not dialled, and what is in its
+//     namespace is shown no more (TestHostileExpulsion).
+//
+// In the log stands who did what, by the name in the certificate, once an hour for each fault, as a warning
+// when no honest peer could have done it.
+//
+// What is left to it: to ask, four streams of each kind at a time, for all that there is, again and again; to
+// delay a content that does not travel inline by some seconds where it is the first to tell of it, or until
+// the next sync where it also fills its queue; and the bandwidth above. Three hostile members at once can
+// keep all three places for heads in sync, and two all three for contents, for half a minute at a time.
 //
 // What is said on the wire is specified in internal/wire.
 package replica

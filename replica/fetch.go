@@ -19,7 +19,7 @@ const (
 
 	maxDownloadsOfOne = 2                // of them from one peer, which so leaves room for others
 	maxSources        = 8                // peers asked for one content
-	avoidedFor        = 30 * time.Second // for how long one is not asked again that was of no use
+	avoidedFor        = 10 * time.Second // for how long one is not asked again that was of no use
 )
 
 var (
