@@ -61,6 +61,7 @@ func besiege(t *testing.T, change func(*trust.Rules), names ...string) *siege {
 	s.lenient = networkPolicy(t, func(r *trust.Rules) { r.Namespaces = []string{space} }, append(names, "fresh")...)
 	for i := range 3 {
 		n := named(t, i, s.policy)
+		n.Config.SyncInterval = time.Hour // nothing shall depend on the timer
 		if i > 0 {
 			n.Config.Bootstrap = s.nodes[0].Replica.Addrs()
 		}
