@@ -99,6 +99,8 @@ func (r *reader) message(kind byte) Message {
 			Envelope: r.raw(int(r.number("length of envelope", 2, 1, MaxEnvelope))),
 			Chain:    r.raw(int(r.number("length of certificates", 2, 0, MaxChain))),
 		}
+	case kindReport:
+		return r.report()
 	case kindVerdict:
 		return Verdict{Reason: Reason(r.number("reason", 1, 0, uint64(OtherKey)))}
 	}
@@ -203,4 +205,19 @@ func (r *reader) offer() Message {
 		r.fail("size of what is not held")
 	}
 	return o
+}
+
+func (r *reader) report() Message {
+	var m Report
+	r.fill(m.Author[:])
+	r.fill(m.Root[:])
+	m.Moment = int64(r.number("moment", 8, 1, 1<<63-1))
+	m.Agent = string(r.raw(int(r.number("length of agent", 1, 0, MaxAgent))))
+	for _, c := range []byte(m.Agent) {
+		if c < ' ' || c > '~' {
+			r.fail("agent not printable")
+		}
+	}
+	r.fill(m.Signature[:])
+	return m
 }

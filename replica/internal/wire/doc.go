@@ -17,13 +17,15 @@
 //	0x19 Member  length 2, certificates in DER, one behind the other, the sender's own first
 //	0x1a Verdict reason 1
 //	0x1e Contact length 2, envelope; length 2, certificates as in Member
+//	0x1f Report  author's key 32, hash 16, moment 8, length 1, agent; signature 64
 //
 // Limits, checked before anything is allocated for the field: a name has 1 to 1,024 bytes and a
 // signature 1 to 16,384; a version is greater than 0 and fits in 63 bits; size and from are at most 10 MiB,
 // and size is at most 64 KiB when inline is 1; a look has 1 to 64 prefixes and a want 1 to 256 keys, in any
 // order; a depth is 0 to 24, and a prefix of odd depth ends with four bits of zero; a node has a child, and
 // no hash that is zero; a leaf has at most 16 items, their keys strictly ascending; an offer that is not held
-// has size 0; an envelope has 1 to 2,048 bytes and a member's certificates 0 to 8,400; a reason is 0 to 6.
+// has size 0; an envelope has 1 to 2,048 bytes and a member's certificates 0 to 8,400; a reason is 0 to 6;
+// a moment is greater than 0 and fits in 63 bits; an agent has at most 64 bytes, each 0x20 to 0x7e.
 //
 // The reasons of a verdict: 0 admitted, 1 not a certificate of this network, 2 malformed, 3 revoked,
 // 4 expired, 5 not valid yet, 6 a certificate of another key than the sender's.
@@ -47,7 +49,7 @@
 // On a stream every message is preceded by its length as a minimal unsigned varint (LEB128), and each
 // reader says how long a message it takes. In gossip the message stands alone.
 //
-//	gossip   Head
+//	gossip   Head, or Report
 //	sync     Client and server send Root, the hash of the empty prefix. Then, as often as the client likes,
 //	         it sends Look, and the server answers each prefix in turn: with a Node if it holds more than 16
 //	         keys there, else with a Leaf of all of them. Or the client sends Want, and the server answers
@@ -56,16 +58,27 @@
 //	         nothing from one stream to the next. It may refuse to be asked more than once for everything.
 //	fetch    The client sends Ask for the content of a name, the server answers Offer and, if it holds this
 //	         very content and that many bytes of it, what begins at from: size less from raw bytes.
-//	contacts As in sync, with Contact for Head, of the addresses of peers. The key is that of the peer's id in
-//	         binary, the version is the sequence number of its record, and the stamp is SHA-256 of the
-//	         envelope's payload.
+//	contacts As in sync, with Contact or Report for Head, in the order in which they were asked for. The key is
+//	         that of the peer's id in binary, with its last bit 0 for the contact and 1 for the report, so that
+//	         the contact comes first. The version of a contact is the sequence number of its record, and its
+//	         stamp SHA-256 of the envelope's payload; those of a report are its moment and SHA-256 of it.
 //	member   The client sends Member, its renewed certificate, the server answers Verdict.
 //
 // An envelope is libp2p's signed envelope (RFC 0002) of a peer record (RFC 0003): the peer's id, a
 // sequence number greater than 0 that fits in 63 bits, and at most 16 addresses. The sender has seen
 // certificates that prove that the peer is a member, and sends them, if there is a network.
 //
-// The protocols are sync/2, fetch/2, contacts/1 and member/1 in /dmfs/NETWORK, the topic is heads/1 there; NETWORK is
+// A report says what a peer holds: the hash is that of its Root in sync. The moment, nanoseconds since the
+// epoch by the author's clock, is when that was so, and the agent is what the peer calls its program. The
+// author, whose key is the one in the peer's id, signs with ED25519 the text "dmfs report" and a line feed, the
+// network's key (32 bytes, zero without a network), and the message up to its signature. A node sends one when
+// it holds something else than it said last and that has been at rest for 50 ms or for a second was not, but
+// only every second, or every tenth of a second for each peer that it knows, if that is longer. A report is
+// taken, kept and passed on if its author's contact is known, the one known before is at least half a second
+// older, and it is no further ahead of the clock than the policy's clock skew. Others are ignored; one
+// with a wrong signature is the sender's fault.
+//
+// The protocols are sync/2, fetch/2, contacts/2 and member/1 in /dmfs/NETWORK, the topic is heads/1 there; NETWORK is
 // the first four bytes of the network's key in hexadecimal, or "local" without one.
 //
 // In a network, both sides prove that they are members before anything of the above can be said: once
@@ -104,4 +117,12 @@
 //	4b9e35e6e2c582d39948a1a9ed876b79 36901d0abb7f5092dba54337128dff5e
 //	994fe839d033caa2491411adfae2e710 10ef60161c85701403c5aab26e632808
 //	d3dabb788fc1a1ddf7747a19c7ebaaf1
+//
+// The Report of a program dmfs/1.0 that holds the "a" of the first example. Its author's private key has a
+// seed of 32 bytes of 1, and it says so at moment 1 where there is no network:
+//
+//	1f 8a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf3748801b40f6f5c
+//	fccbec039224a478edadad446e6d99fa 0000000000000001 08 646d66732f312e30
+//	4333cfab952d8062c555efc82de1baa1f03e34ae8c79c24bfff9ecb811aea44c
+//	7b602d1bb2f98d56312adf9b870bcf00d47c0fa84bc9d4f869ee494fedbe3307
 package wire

@@ -45,6 +45,7 @@ func (Offer) kind() byte   { return kindOffer }
 func (Member) kind() byte  { return kindMember }
 func (Verdict) kind() byte { return kindVerdict }
 func (Contact) kind() byte { return kindContact }
+func (Report) kind() byte  { return kindReport }
 
 func (h Head) encode(w *writer) {
 	w.u16(len(h.Name))
@@ -122,4 +123,17 @@ func (c Contact) encode(w *writer) {
 	w.raw(c.Envelope)
 	w.u16(len(c.Chain))
 	w.raw(c.Chain)
+}
+
+func (r Report) encode(w *writer) {
+	r.encodeUnsigned(w)
+	w.raw(r.Signature[:])
+}
+
+func (r Report) encodeUnsigned(w *writer) {
+	w.raw(r.Author[:])
+	w.raw(r.Root[:])
+	w.u64(uint64(r.Moment))
+	w.u8(byte(len(r.Agent)))
+	w.raw([]byte(r.Agent))
 }

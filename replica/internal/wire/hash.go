@@ -74,6 +74,23 @@ func StampOf(version int64, digest [64]byte, signer [32]byte, deleted bool, ttl 
 // StampOfContact returns the stamp of a contact, from the payload of its envelope.
 func StampOfContact(payload []byte) Stamp { return sha256.Sum256(payload) }
 
+// StampOfReport returns the stamp of a report.
+func StampOfReport(r Report) Stamp { return sha256.Sum256(Encode(r)) }
+
+// KeyOfContact returns the key of the contact of a peer.
+func KeyOfContact(id string) Key {
+	k := KeyOf(id)
+	k[len(k)-1] &^= 1
+	return k
+}
+
+// KeyOfReport returns the key of the report of a peer, which follows that of its contact.
+func KeyOfReport(id string) Key {
+	k := KeyOf(id)
+	k[len(k)-1] |= 1
+	return k
+}
+
 // Tag returns the beginning of the stamp.
 func (s Stamp) Tag() Tag { return Tag(s[:]) }
 

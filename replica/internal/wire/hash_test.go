@@ -2,6 +2,7 @@ package wire
 
 import (
 	"bytes"
+	"crypto/ed25519"
 	"encoding/hex"
 	"fmt"
 	"os"
@@ -91,6 +92,24 @@ func TestExampleOfANode(t *testing.T) {
 	want := frames(t, Root{Hash: NodeHash(node.Children)}, node)
 	if got := example(t, "// its Node:"); !bytes.Equal(got, want) {
 		t.Errorf("the example is %x, want %x", got, want)
+	}
+}
+
+// TestExampleOfAReport checks the signature of the fourth one.
+func TestExampleOfAReport(t *testing.T) {
+	key := ed25519.NewKeyFromSeed(bytes.Repeat([]byte{1}, ed25519.SeedSize))
+	want := Report{
+		Author: [32]byte(key.Public().(ed25519.PublicKey)),
+		Root:   LeafHash([]Key{KeyOf("a")}, []Stamp{exampleStamp()}),
+		Moment: 1, Agent: "dmfs/1.0",
+	}
+	copy(want.Signature[:], ed25519.Sign(key, slices.Concat([]byte("dmfs report\n"), make([]byte, 32), Encode(want)[:1+32+16+8+1+8])))
+	got, err := Decode(example(t, "it says so at moment 1 where there is no network:"))
+	if diff := cmp.Diff(Message(want), got); diff != "" {
+		t.Errorf("%v, %s want %x", err, diff, Encode(want))
+	}
+	if rep, ok := got.(Report); !ok || !ed25519.Verify(rep.Author[:], rep.Signed([32]byte{}), rep.Signature[:]) {
+		t.Error("the author has signed something else")
 	}
 }
 

@@ -13,6 +13,7 @@ const (
 	MaxDepth    = 24       // of a prefix: the half bytes of a key
 	MaxChain    = 8400     // bytes of certificates in a Member, which is what package trust takes
 	MaxEnvelope = 2048     // bytes of a peer record in a Contact
+	MaxAgent    = 64       // bytes of a program's name in a Report
 	// MaxRequest bounds what a server reads: the longest Want.
 	MaxRequest = 1 + 2 + MaxKeys*len(Key{})
 	// MaxPart bounds what answers a prefix: the longest Leaf.
@@ -38,13 +39,14 @@ const (
 	kindNode    byte = 0x1c
 	kindLeaf    byte = 0x1d
 	kindContact byte = 0x1e
+	kindReport  byte = 0x1f
 	kindRoot    byte = 0x23
 	kindWant    byte = 0x25
 	kindAsk     byte = 0x27
 )
 
-// Message is one of Head, Root, Look, Node, Leaf, Want, End, Ask, Offer, Member, Verdict
-// and Contact.
+// Message is one of Head, Root, Look, Node, Leaf, Want, End, Ask, Offer, Member, Verdict,
+// Contact and Report.
 type Message interface {
 	kind() byte
 	encode(*writer)
@@ -100,6 +102,24 @@ type Member struct{ Chain []byte }
 // Contact is what a peer says of its addresses, in an envelope that it signed, and its certificates as in a
 // Member, none without a network.
 type Contact struct{ Envelope, Chain []byte }
+
+// Report is what a peer says of itself: the Root of what it holds, and which program it runs.
+type Report struct {
+	Author    [32]byte // its public key
+	Root      Hash
+	Moment    int64 // nanoseconds since the epoch, by its clock
+	Agent     string
+	Signature [64]byte // of Signed, by Author
+}
+
+// Signed returns what the author of a report has signed. The network's key is zero without one.
+func (r Report) Signed(network [32]byte) []byte {
+	w := writer{b: []byte("dmfs report\n")}
+	w.raw(network[:])
+	w.u8(r.kind())
+	r.encodeUnsigned(&w)
+	return w.b
+}
 
 // Verdict answers a Member.
 type Verdict struct{ Reason Reason }

@@ -44,6 +44,8 @@ func good() map[string]Message {
 		"member none":  Member{Chain: []byte{}},
 		"contact":      longestContact(),
 		"contact bare": Contact{Envelope: []byte("e"), Chain: []byte{}},
+		"report":       Report{Author: [32]byte{1}, Root: Hash{2}, Moment: 1<<63 - 1, Agent: strings.Repeat("a", MaxAgent), Signature: [64]byte{3}},
+		"report bare":  Report{Moment: 1},
 		"verdict":      Verdict{Reason: OtherKey},
 	}
 }
@@ -157,13 +159,17 @@ func TestBadFieldsAreRefused(t *testing.T) {
 		"no envelope":         Contact{},
 		"long envelope":       Contact{Envelope: make([]byte, MaxEnvelope+1)},
 		"contact's chain":     Contact{Envelope: []byte("e"), Chain: make([]byte, MaxChain+1)},
+		"no moment":           Report{},
+		"late moment":         Report{Moment: -1},
+		"long agent":          Report{Moment: 1, Agent: strings.Repeat("a", MaxAgent+1)},
+		"agent in colour":     Report{Moment: 1, Agent: "\x1b[31m"},
 		"unknown reason":      Verdict{Reason: OtherKey + 1},
 	} {
 		if _, err := Decode(Encode(m)); !errors.Is(err, ErrMalformed) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	for _, b := range []string{"10", "1f", "21", "25ffff", "1b0002" + "00", "1c0001" + strings.Repeat("00", 16), "1c0003" + strings.Repeat("01", 16), "1802" + "00000000"} {
+	for _, b := range []string{"10", "2f", "21", "25ffff", "1b0002" + "00", "1c0001" + strings.Repeat("00", 16), "1c0003" + strings.Repeat("01", 16), "1802" + "00000000"} {
 		raw, _ := hex.DecodeString(b)
 		if _, err := Decode(raw); !errors.Is(err, ErrMalformed) {
 			t.Errorf("%s: %v", b, err)
