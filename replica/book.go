@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"dmfs/replica/internal/summary"
+	"dmfs/replica/internal/wire"
 
 	"github.com/libp2p/go-libp2p/core/peer"
 )
@@ -20,7 +21,7 @@ const maxContacts = 300
 
 var errFull = errors.New("too many contacts")
 
-// book is where peers are reached, by their own word.
+// book is where peers are reached and what they hold, by their own word.
 type book struct {
 	most int
 
@@ -52,8 +53,10 @@ func (b *book) add(c contact) (news bool, err error) {
 	if c.met.Before(old.met) {
 		c.met = old.met
 	}
-	b.contacts[c.id] = c
-	b.tree = b.tree.Put(c.entry)
+	if known {
+		c.holds = old.holds
+	}
+	b.enter(c)
 	return true, nil
 }
 
@@ -70,8 +73,19 @@ func (b *book) makeRoom(c contact) bool {
 	return false
 }
 
+// enter puts a contact in the place of the peer's other one.
+func (b *book) enter(c contact) {
+	if b.contacts[c.id].entry != c.entry {
+		b.tree = b.tree.Put(c.entry)
+	}
+	if c.holds.said.Moment != b.contacts[c.id].holds.said.Moment {
+		b.tree = b.tree.Put(c.holds.entry(c.id))
+	}
+	b.contacts[c.id] = c
+}
+
 func (b *book) remove(id peer.ID) {
-	b.tree = b.tree.Remove(b.contacts[id].entry.Key)
+	b.tree = b.tree.Remove(b.contacts[id].entry.Key).Remove(wire.KeyOfReport(string(id)))
 	delete(b.contacts, id)
 }
 
@@ -93,11 +107,17 @@ func (b *book) sweep(judge func(contact) (proof, bool)) {
 
 // meet notes that we are connected to a peer, or were until now.
 func (b *book) meet(id peer.ID, at time.Time) {
+	b.update(id, func(c *contact) { c.met = at })
+}
+
+// update changes what we know of a peer, if we have a contact of it.
+func (b *book) update(id peer.ID, change func(*contact)) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if c, ok := b.contacts[id]; ok {
-		c.met = at
-		b.contacts[id] = c
+	c, ok := b.contacts[id]
+	if ok {
+		change(&c)
+		b.enter(c)
 	}
 }
 
@@ -109,6 +129,12 @@ func (b *book) giveUp(id peer.ID, at time.Time) {
 		c.lost = at
 		b.contacts[id] = c
 	}
+}
+
+func (b *book) len() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.contacts)
 }
 
 func (b *book) get(id peer.ID) (contact, bool) {

@@ -25,6 +25,7 @@ type contact struct {
 	entry summary.Entry
 	met   time.Time // when we were connected last; zero: never
 	lost  time.Time // when it was given up
+	holds holding
 }
 
 // readContact proves that the addresses are the peer's own.
@@ -40,7 +41,7 @@ func readContact(said wire.Contact) (c contact, err error) {
 	c = contact{id: rec.PeerID, said: wire.Contact{Envelope: bytes.Clone(said.Envelope), Chain: bytes.Clone(said.Chain)}}
 	c.addrs = slices.DeleteFunc(rec.Addrs, func(a ma.Multiaddr) bool { return !manet.IsThinWaist(a) })
 	c.entry = summary.Entry{
-		Key: wire.KeyOf(string(c.id)), Version: int64(rec.Seq), Name: string(c.id),
+		Key: wire.KeyOfContact(string(c.id)), Version: int64(rec.Seq), Name: string(c.id),
 		Stamp: wire.StampOfContact(envelope.RawPayload),
 	}
 	return c, nil

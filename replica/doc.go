@@ -35,10 +35,24 @@
 // than these, each keeps connected to 8 to 12 that it has chosen by chance, beside those that the
 // configuration names and those that have chosen it.
 //
-// Config.PeersFile keeps the 300 peers that were met last, so that nobody is needed to find them again. Its
-// first line is "dmfs peers 1". Each of the others is the time when the peer was met (RFC 3339), a space,
-// and a Contact message of internal/wire in base64. It has mode 0600, is replaced at once, at most every
-// minute and when the replica is closed, and is ignored when anything in it makes no sense.
+// Config.PeersFile keeps the 300 peers that were met last, so that nobody is needed to find them again. It has
+// mode 0600, is replaced at once, at most every minute and when the replica is closed, and is ignored when
+// anything in it makes no sense. Its first line is "dmfs peers 2". Fields are separated by one space, times
+// are as in RFC 3339, and messages are those of internal/wire, in base64.
+//
+// The second line is a change of the index, and the lineage up to it: the first 16 bytes, in hexadecimal, of
+// SHA-256 over the names that appeared no later, in their order, for each one the change at which it did, 8
+// bytes, the name and a zero byte. Each further line is when a peer was met, its Contact, its Peer.Seq and
+// SeqAt, and its last Report, or "-". When the lineage is not that of the index, which was replaced then, each
+// Seq is taken for 0.
+//
+// # Who has what
+//
+// A node says what it holds by the root of its tree, in a report that it signs. Reports are gossiped when the
+// root has changed, and passed on with the addresses when nodes sync, so that they reach everybody; the
+// newest one of each member is kept, also while that is away. A node knows the last 1,024 roots of its own
+// tree, and so up to which of its own changes somebody with one of them has everything: Peer.Seq. The root of
+// somebody who is ahead, or who has another policy, is not among them; then what was known of it stays.
 //
 // # Who may connect
 //

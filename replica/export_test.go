@@ -3,6 +3,7 @@ package replica
 import (
 	"bufio"
 	"context"
+	"crypto/ed25519"
 	"io"
 	"log/slog"
 	"net"
@@ -168,4 +169,19 @@ func (m *meter) Write(p []byte) (int, error) {
 	m.cost.Rounds++
 	m.cost.Sent += len(p)
 	return m.stream.Write(p)
+}
+
+// SignReport signs what a node holds.
+func SignReport(key ed25519.PrivateKey, network trust.Key, root wire.Hash, at time.Time) wire.Report {
+	return author{key: key, network: network, agent: "dmfs/signed"}.report(root, at, wire.Report{})
+}
+
+// Said returns the last report of a peer.
+func (r *Replica) Said(id string) wire.Report {
+	for _, c := range r.book.all() {
+		if c.id.String() == id {
+			return c.holds.said
+		}
+	}
+	return wire.Report{}
 }

@@ -114,13 +114,15 @@ func (r *Replica) judge(_ context.Context, from peer.ID, msg *pubsub.Message) pu
 	}
 	defer r.work.leave()
 	m, err := wire.Decode(msg.Data)
-	head, ok := m.(wire.Head)
-	if err != nil || !ok {
-		r.log.Debug("gossip refused", "peer", from, "err", err)
-		r.blame(from, faultMalformed, err)
-		return pubsub.ValidationReject
+	switch m := m.(type) {
+	case wire.Head:
+		return r.judgeHead(from, m)
+	case wire.Report:
+		return r.judgeReport(from, m)
 	}
-	return r.judgeHead(from, head)
+	r.log.Debug("gossip refused", "peer", from, "err", err)
+	r.blame(from, faultMalformed, err)
+	return pubsub.ValidationReject
 }
 
 func (r *Replica) judgeHead(from peer.ID, head wire.Head) pubsub.ValidationResult {

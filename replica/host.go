@@ -55,7 +55,7 @@ func newHost(cfg Config, extra ...libp2p.Option) (host.Host, error) {
 		libp2p.DisableRelay(),
 		libp2p.DisableMetrics(),
 		libp2p.ProtocolVersion("dmfs/1"),
-		libp2p.UserAgent("dmfs/" + cfg.Version),
+		libp2p.UserAgent(agentOf(cfg)),
 	}
 	return libp2p.New(append(opts, extra...)...)
 }

@@ -35,6 +35,7 @@ func (r *Replica) introduce() {
 		r.log.Debug("our addresses are not told", "err", err)
 		return
 	}
+	notify(r.restate)
 	r.tellOthers(nil)
 }
 
@@ -79,7 +80,7 @@ func (r *Replica) meet(session context.Context, m *member) (news bool, err error
 	return news, err
 }
 
-// askContacts asks for contacts and takes those that are good; the others it does not ask for again.
+// askContacts asks for contacts and reports, and takes those that are good; the others it does not ask for again.
 func (r *Replica) askContacts(c *comparison, items []wire.Item) (news bool, err error) {
 	want, asked := asking(items)
 	if err := c.x.send(want); err != nil {
@@ -96,7 +97,7 @@ func (r *Replica) askContacts(c *comparison, items []wire.Item) (news bool, err 
 			}
 			return news, nil
 		}
-		key, err := r.takeContact(m)
+		key, told, err := r.takeTold(m)
 		if errors.Is(err, wire.ErrMalformed) {
 			return news, err
 		}
@@ -104,7 +105,7 @@ func (r *Replica) askContacts(c *comparison, items []wire.Item) (news bool, err 
 			r.log.Debug("contact not taken", "peer", c.m.id, "err", err)
 			continue
 		}
-		news = true
+		news = news || told
 		delete(asked, key)
 	}
 	return news, fmt.Errorf("%w: more contacts than asked for", wire.ErrMalformed)
@@ -118,6 +119,21 @@ func asking(items []wire.Item) (wire.Want, map[wire.Key]wire.Item) {
 		asked[it.Key] = it
 	}
 	return want, asked
+}
+
+// takeTold takes a contact or a report, and reports whether others have to be told at once.
+func (r *Replica) takeTold(m wire.Message) (key wire.Key, tell bool, err error) {
+	switch m := m.(type) {
+	case wire.Contact:
+		key, err = r.takeContact(m)
+		return key, true, err
+	case wire.Report:
+		if key, err = r.takeReport(m); err == nil {
+			notify(r.tidings)
+		}
+		return key, false, err
+	}
+	return key, false, fmt.Errorf("%w: %T where a contact or a report must be", wire.ErrMalformed, m)
 }
 
 var errNoNews = errors.New("no news")
@@ -170,7 +186,11 @@ func sendContacts(b *book) func(*exchange, snapshot, []wire.Key) error {
 			if !ok {
 				continue
 			}
-			if err := x.put(c.said); err != nil {
+			var m wire.Message = c.said
+			if k != c.entry.Key {
+				m = c.holds.said
+			}
+			if err := x.put(m); err != nil {
 				return err
 			}
 		}

@@ -44,6 +44,7 @@ type member struct {
 	addrs    []ma.Multiaddr
 	agent    string
 	rtt      time.Duration
+	seen     time.Time // last sign of life
 	inSync   bool
 	lastSync time.Time
 	settled  map[[2]wire.Hash]settlement
@@ -96,6 +97,7 @@ func (m *member) begin() bool {
 	}
 	m.session, m.end = context.WithCancel(m.ctx)
 	m.since = time.Now()
+	m.seen = m.since
 	notify(m.began)
 	return true
 }
@@ -165,7 +167,8 @@ func (m *member) hear(conn string) {
 	if len(m.heard) > maxHeard {
 		clear(m.heard)
 	}
-	m.heard[conn] = time.Now()
+	m.seen = time.Now()
+	m.heard[conn] = m.seen
 }
 
 func (m *member) heardSince(conn string, t time.Time) bool {
@@ -177,7 +180,7 @@ func (m *member) heardSince(conn string, t time.Time) bool {
 func (m *member) measured(rtt time.Duration) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.rtt = rtt
+	m.rtt, m.seen = rtt, time.Now()
 }
 
 // roster is all members.

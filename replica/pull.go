@@ -111,6 +111,9 @@ func (p *pull) converse() (err error) {
 	defer func() { x.end(err) }()
 	c := &comparison{x: x, r: p.r, m: p.m, mine: p.mine}
 	equal, done, err := c.greet()
+	if err == nil {
+		p.r.hears(p.m.id, c.theirs)
+	}
 	if equal {
 		p.equal = true
 		p.m.compared(true)

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -22,7 +23,7 @@ const (
 	maxRemembered = 300         // peers in the file
 	rememberEvery = time.Minute // at most
 	maxLine       = 2 * wire.MaxContact
-	fileHeader    = "dmfs peers 1"
+	fileHeader    = "dmfs peers 2"
 )
 
 // remember writes the peers that we have met, those we met last first, if it is time and there is
@@ -42,19 +43,29 @@ func (r *Replica) remember(end bool) {
 	}
 }
 
-// rememberedText returns the file, and writes which peers with which addresses are in it.
+// rememberedText returns the file, and writes what is new in it when it is.
 func (r *Replica) rememberedText(what io.Writer) []byte {
-	text := bytes.NewBufferString(fileHeader + "\n")
+	seq := r.ix.Seq()
+	text := bytes.NewBufferString(fmt.Sprintf("%s\n%d %s\n", fileHeader, seq, lineage(r.ix, seq)))
 	lines := 0
 	for _, c := range append(r.book.all(), r.lapsed...) {
 		if c.met.IsZero() || c.id == r.host.ID() || lines == maxRemembered {
 			continue
 		}
 		lines++
-		fmt.Fprintf(what, "%s %d\n", c.id, c.entry.Version)
-		fmt.Fprintf(text, "%s %s\n", c.met.UTC().Format(time.RFC3339), base64.StdEncoding.EncodeToString(wire.Encode(c.said)))
+		fmt.Fprintf(what, "%s %d %d %d\n", c.id, c.entry.Version, c.holds.said.Moment, c.holds.seq)
+		fmt.Fprintln(text, lineOf(c))
 	}
 	return text.Bytes()
+}
+
+func lineOf(c contact) string {
+	report := "-"
+	if c.holds.said.Moment != 0 {
+		report = base64.StdEncoding.EncodeToString(wire.Encode(c.holds.said))
+	}
+	return fmt.Sprintf("%s %s %d %s %s", c.met.UTC().Format(time.RFC3339), base64.StdEncoding.EncodeToString(wire.Encode(c.said)),
+		c.holds.seq, c.holds.since.UTC().Format(time.RFC3339Nano), report)
 }
 
 // replaceFile writes a file of mode 0600 that is there whole or not at all.
@@ -134,42 +145,77 @@ func (r *Replica) readPeers() (contacts []contact, err error) {
 	defer f.Close()
 	lines := bufio.NewScanner(f)
 	lines.Buffer(nil, maxLine)
-	for n := 0; lines.Scan(); n++ {
-		switch {
-		case n == 0 && lines.Text() != fileHeader, n > maxRemembered:
-			return nil, fmt.Errorf("%s: not a file of peers", r.peersFile)
-		case n == 0:
-			continue
+	if !lines.Scan() || lines.Text() != fileHeader || !lines.Scan() {
+		return nil, fmt.Errorf("%s: not a file of peers", r.peersFile)
+	}
+	same := r.isOfIndex(lines.Text())
+	for n := 3; lines.Scan(); n++ {
+		if n > maxRemembered+2 {
+			return nil, fmt.Errorf("%s: too many peers", r.peersFile)
 		}
-		c, err := readLine(lines.Text())
+		c, err := r.readLine(lines.Text())
 		if err != nil {
-			return nil, fmt.Errorf("%s:%d: %w", r.peersFile, n+1, err)
+			return nil, fmt.Errorf("%s:%d: %w", r.peersFile, n, err)
+		}
+		if !same {
+			c.holds.moment = moment{}
 		}
 		contacts = append(contacts, c)
 	}
 	return contacts, lines.Err()
 }
 
-// readLine reads one line: when the peer was met, and its contact.
-func readLine(line string) (c contact, err error) {
-	when, text, _ := strings.Cut(line, " ")
-	met, err := time.Parse(time.RFC3339, when)
+// isOfIndex reports whether the numbers of changes in the file are those of our index.
+func (r *Replica) isOfIndex(line string) bool {
+	number, text, _ := strings.Cut(line, " ")
+	seq, err := strconv.ParseUint(number, 10, 64)
+	return err == nil && seq <= r.ix.Seq() && text == lineage(r.ix, seq)
+}
+
+// readLine reads one line: when the peer was met, its contact, up to which of our changes it has
+// everything, since when, and its report.
+func (r *Replica) readLine(line string) (c contact, err error) {
+	var met, said, since, report string
+	var seq uint64
+	if n, err := fmt.Sscanf(line, "%s %s %d %s %s", &met, &said, &seq, &since, &report); n != 5 || err != nil {
+		return c, fmt.Errorf("%w: not a peer", wire.ErrMalformed)
+	}
+	m, err := decoded[wire.Contact](said)
 	if err != nil {
 		return c, err
 	}
+	if c, err = readContact(m); err != nil {
+		return c, err
+	}
+	c.holds.seq = seq
+	if c.holds.since, err = time.Parse(time.RFC3339Nano, since); err != nil {
+		return c, err
+	}
+	if c.met, err = time.Parse(time.RFC3339, met); err != nil || report == "-" {
+		return c, err
+	}
+	rep, err := decoded[wire.Report](report)
+	if err == nil {
+		err = r.author.proves(c.id, rep)
+	}
+	c.holds.said, c.holds.root, c.holds.heard = rep, rep.Root, c.met
+	return c, err
+}
+
+// decoded reads a message in base64 that must be an M.
+func decoded[M wire.Message](text string) (M, error) {
+	var want M
 	raw, err := base64.StdEncoding.DecodeString(text)
 	if err != nil {
-		return c, err
+		return want, err
 	}
 	m, err := wire.Decode(raw)
 	if err != nil {
-		return c, err
+		return want, err
 	}
-	said, ok := m.(wire.Contact)
+	got, ok := m.(M)
 	if !ok {
-		return c, fmt.Errorf("%w: no contact", wire.ErrMalformed)
+		return want, fmt.Errorf("%w: %T where %T must be", wire.ErrMalformed, m, want)
 	}
-	c, err = readContact(said)
-	c.met = met
-	return c, err
+	return got, nil
 }

@@ -31,7 +31,7 @@ func TestPeersAreFoundAfterTheyRenewed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	line := "dmfs peers 1\n2026-01-01T00:00:00Z " + base64.StdEncoding.EncodeToString(wire.Encode(said)) + "\n"
+	line := "dmfs peers 2\n0 -\n2026-01-01T00:00:00Z " + base64.StdEncoding.EncodeToString(wire.Encode(said)) + " 0 0001-01-01T00:00:00Z -\n"
 	b.Config.PeersFile = filepath.Join(t.TempDir(), "peers")
 	if err := os.WriteFile(b.Config.PeersFile, []byte(line), 0o600); err != nil {
 		t.Fatal(err)
@@ -54,15 +54,16 @@ func TestPeersFile(t *testing.T) {
 		n.Stop(t)
 		text, err := os.ReadFile(path)
 		n.Start(t)
-		return err == nil && strings.Count(string(text), "\n") == 2
+		return err == nil && strings.Count(string(text), "\n") == 3
 	})
 	n.Stop(t)
 	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("%v, %v", info, err)
 	}
 	whole, _ := os.ReadFile(path)
+	last := strings.SplitAfter(string(whole), "\n")[2]
 	for what, text := range map[string]string{
-		"nothing": "", "another file": "peers\n", "half": string(whole[:len(whole)/2]), "too many": string(whole) + strings.Repeat(string(whole[13:]), 300),
+		"nothing": "", "another file": "peers\n", "half": string(whole[:len(whole)/2]), "too many": string(whole) + strings.Repeat(last, 300),
 		"long": string(whole) + strings.Repeat("x", 1<<20), "changed": strings.Replace(string(whole), "Z ", "Z AA", 1),
 	} {
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {

@@ -57,6 +57,9 @@ type Replica struct {
 	admission *admission    // nil without a network or a certificate
 	review    chan struct{} // the members are to be reviewed
 	awaited   chan struct{} // something is to be asked for sooner than what was known
+	restate   chan struct{} // our contact or our report is another one
+	tidings   chan struct{} // a comparison brought reports that other peers may lack, too
+	author    author
 	now       func() time.Time
 	topic     *pubsub.Topic
 	gossip    func(context.Context, []byte) error // to all who are connected
@@ -90,7 +93,7 @@ func namesOf(network trust.Key) names {
 	return names{
 		sync:     protocol.ID("/dmfs/" + id + "/sync/2"),
 		fetch:    protocol.ID("/dmfs/" + id + "/fetch/2"),
-		contacts: protocol.ID("/dmfs/" + id + "/contacts/1"),
+		contacts: protocol.ID("/dmfs/" + id + "/contacts/2"),
 		member:   protocol.ID("/dmfs/" + id + "/member/1"),
 		topic:    "/dmfs/" + id + "/heads/1",
 	}
@@ -156,6 +159,9 @@ func assemble(ctx context.Context, stop func(), cfg Config, ix *index.Index, a *
 		admission: a,
 		review:    make(chan struct{}, 1),
 		awaited:   make(chan struct{}, 1),
+		restate:   make(chan struct{}, 1),
+		tidings:   make(chan struct{}, 1),
+		author:    author{key: cfg.Identity, network: cfg.Network, agent: agentOf(cfg)},
 		now:       cfg.now,
 		book:      newBook(a != nil),
 		crowd:     cfg.crowd,
@@ -208,6 +214,7 @@ func (r *Replica) run(cfg Config, bootstrap []peer.AddrInfo) error {
 		return err
 	}
 	r.spawn(r.keepMesh)
+	r.spawn(r.reportNews)
 	return nil
 }
 

@@ -3,6 +3,7 @@ package replica
 import (
 	"context"
 	"sync"
+	"time"
 
 	"dmfs/index"
 	"dmfs/replica/internal/summary"
@@ -24,6 +25,7 @@ type summaries struct {
 	mu    sync.Mutex
 	tree  summary.Tree
 	seq   uint64
+	past  past
 	moved chan struct{} // closed at the next change
 }
 
@@ -35,11 +37,16 @@ func newSummaries(ix *index.Index) *summaries {
 func (s *summaries) follow(ctx context.Context) error {
 	return s.ix.Follow(ctx, 0, func(_ context.Context, news []index.Entry) error {
 		tree, _, _ := s.newest()
-		for _, e := range news {
+		roots := make([]wire.Hash, len(news))
+		for i, e := range news {
 			tree = noting(tree, e)
+			roots[i] = tree.Hash()
 		}
 		s.mu.Lock()
 		defer s.mu.Unlock()
+		for i, e := range news {
+			s.past.add(roots[i], moment{e.Seq, time.Now()})
+		}
 		s.tree, s.seq = tree, news[len(news)-1].Seq
 		close(s.moved)
 		s.moved = make(chan struct{})
@@ -58,6 +65,13 @@ func (s *summaries) newest() (summary.Tree, uint64, <-chan struct{}) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.tree, s.seq, s.moved
+}
+
+// when returns the last moment at which our tree had a root.
+func (s *summaries) when(root wire.Hash) (moment, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.past.when(root)
 }
 
 // current returns the summary of the index as it is now or newer than when current was called. When ctx

@@ -34,6 +34,7 @@ func (r *Replica) serveSync(x *exchange) error {
 	if err := x.send(wire.Root{Hash: mine.Hash()}); err != nil {
 		return err
 	}
+	r.hears(x.peer, theirs.Hash)
 	if m := r.members.get(x.peer); m != nil {
 		if theirs.Hash == mine.Hash() {
 			m.compared(true)
