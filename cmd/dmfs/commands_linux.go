@@ -5,11 +5,11 @@ import "github.com/urfave/cli/v2"
 func commands() []*cli.Command {
 	return []*cli.Command{
 		mountCommand(), initCommand(), demoCommand(), generateCommand(), peerCommand(), certificateCommand(),
-		fileCommand(), statusCommand(), doctorCommand(), restartCommand(), manCommand(), completionCommand(),
+		fileCommand(), statusCommand(), peersCommand(), doctorCommand(), restartCommand(), manCommand(), completionCommand(),
 		versionCommand(), courierCommand(),
 	}
 }
 
 func fileCommands() []*cli.Command {
-	return []*cli.Command{signCommand(), updateCommand(), revertCommand(), deleteCommand(), verifyCommand(), listCommand()}
+	return []*cli.Command{signCommand(), updateCommand(), revertCommand(), deleteCommand(), verifyCommand(), listCommand(), waitCommand()}
 }

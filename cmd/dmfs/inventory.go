@@ -37,13 +37,6 @@ type listed struct {
 	State    string     `json:"state"`             // valid, deleted, expired or withheld
 }
 
-// peerList is .dmfs/peers.json in a mount. Fields are only ever added.
-type peerList struct {
-	PeerID    string     `json:"peer_id"`   // of this node
-	Addresses []string   `json:"addresses"` // as bootstrap_peers takes them
-	Peers     []pagePeer `json:"peers"`
-}
-
 // pages are the files of .dmfs, each with what makes it.
 func (r *reporter) pages() map[string]func() ([]byte, error) {
 	registry := newRegistry(r)

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/urfave/cli/v2"
+
+	"dmfs/trust"
 )
 
 // mounted is a mount as its users see it: commands that talk to a node read
@@ -67,6 +69,17 @@ func (m *mounted) files() ([]listed, error) {
 	var list fileList
 	err := m.read("files.json", &list)
 	return list.Files, err
+}
+
+// file finds what the node says of a name.
+func (m *mounted) file(name trust.Name) (listed, bool, error) {
+	files, err := m.files()
+	for _, f := range files {
+		if f.Name == name.String() {
+			return f, true, err
+		}
+	}
+	return listed{}, false, err
 }
 
 // read reads one page of .dmfs.

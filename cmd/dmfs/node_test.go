@@ -76,7 +76,7 @@ func TestPageFieldsAreStable(t *testing.T) {
 	hasFields(t, page{Peers: []pagePeer{{}}, Refused: []pageRefused{{Hint: "x"}}, Warnings: []pageWarning{{}}},
 		"warnings", "text", "clock_behind_ns",
 		"version", "peer_id", "addresses", "mountpoint", "started", "network", "seq", "files", "bytes", "peers", "refused",
-		"id", "address", "agent", "connected", "since", "in_sync", "last_sync", "rtt_ns", "name", "origin", "reason", "hint", "at")
+		"id", "address", "agent", "connected", "since", "in_sync", "last_sync", "rtt_ns", "seq_at", "behind", "seen_at", "not_after", "name", "origin", "reason", "hint", "at")
 	hasFields(t, peerList{Peers: []pagePeer{{}}}, "peer_id", "addresses", "peers", "id", "connected", "in_sync")
 	hasFields(t, fileList{Files: []listed{{Expires: moment(time.Now())}}},
 		"seq", "files", "name", "signer", "signed_at", "size", "digest", "expires", "origin", "since", "state")
@@ -112,7 +112,7 @@ func TestStatusFitsEightyColumns(t *testing.T) {
 			t.Errorf("%d columns: %s", len(line)-1, line)
 		}
 	}
-	for _, want := range []string{"1 of 2 connected", id + " equal", id + " away", "config.json, from mount at 2026-11-23 12:00:00: many words"} {
+	for _, want := range []string{"1 of 2 in sync, 1 connected", id + " away", "config.json, from mount at 2026-11-23 12:00:00: many words"} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("no %q in\n%s", want, b.String())
 		}

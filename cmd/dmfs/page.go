@@ -39,19 +39,6 @@ type page struct {
 	ClockBehind time.Duration `json:"clock_behind_ns"` // how far this clock is before the newest version; 0: it is not, or by less than 30 s
 }
 
-type pagePeer struct {
-	ID        string        `json:"id"`
-	Name      string        `json:"name"`      // in its certificate; empty: none shown
-	NotAfter  *time.Time    `json:"not_after"` // the end of its certificate
-	Address   string        `json:"address"`
-	Agent     string        `json:"agent"` // name and version of its program
-	Connected bool          `json:"connected"`
-	Since     time.Time     `json:"since"`
-	InSync    bool          `json:"in_sync"` // equal at the last comparison
-	LastSync  time.Time     `json:"last_sync"`
-	RTT       time.Duration `json:"rtt_ns"`
-}
-
 type pageRefused struct {
 	Name   string    `json:"name"`
 	Origin string    `json:"origin"` // "mount" or a peer id
@@ -110,30 +97,6 @@ func (r *reporter) countFiles(p *page) {
 			p.Bytes += e.Size
 		}
 	}
-}
-
-func (r *reporter) peers() peerList {
-	p := peerList{PeerID: r.peerID, Addresses: []string{}, Peers: []pagePeer{}}
-	network := r.replica.Load()
-	if network == nil {
-		return p
-	}
-	p.Addresses = append(p.Addresses, network.Addrs()...)
-	for _, peer := range network.Peers() {
-		p.Peers = append(p.Peers, describePeer(peer))
-	}
-	return p
-}
-
-func describePeer(p replica.Peer) pagePeer {
-	d := pagePeer{
-		ID: p.ID, Name: p.Name, Address: p.Addr, Agent: p.Agent, Connected: p.Connected, Since: p.Since.UTC(),
-		InSync: p.InSync, LastSync: p.LastSync.UTC(), RTT: p.RTT,
-	}
-	if !p.NotAfter.IsZero() {
-		d.NotAfter = moment(p.NotAfter)
-	}
-	return d
 }
 
 func (r *reporter) listRefused(p *page) {

@@ -4,7 +4,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"strings"
 	"time"
@@ -85,10 +84,7 @@ func printPage(w io.Writer, p page, now time.Time) {
 		say(w, label, "none: not on the network (yet); the log says why")
 	}
 	say(w, "files", "%d, %d bytes, change %d", p.Files, p.Bytes, p.Seq)
-	say(w, "peers", "%d of %d connected", connected(p.Peers), len(p.Peers))
-	for _, peer := range p.Peers {
-		say(w, "", "%s", peerLine(peer, now))
-	}
+	printPeers(w, p.Peers, now)
 	if p.ClockBehind > 0 {
 		say(w, "warning", "this clock is %s behind the newest version: it is wrong, or a signer's was",
 			p.ClockBehind.Round(time.Second))
@@ -104,52 +100,31 @@ func printPage(w io.Writer, p page, now time.Time) {
 	}
 }
 
-func connected(peers []pagePeer) (n int) {
-	for _, p := range peers {
-		if p.Connected {
-			n++
-		}
-	}
-	return n
-}
-
-// peerLine fits 80 columns: the peer id alone takes 52.
-func peerLine(p pagePeer, now time.Time) string {
-	if p.LastSync.IsZero() || p.LastSync.Unix() <= 0 {
-		return fmt.Sprintf("%s %s", p.who(), p.state())
-	}
-	return fmt.Sprintf("%s %s, %s ago", p.who(), p.state(), now.Sub(p.LastSync).Round(time.Second))
-}
-
-// States of a peer.
-const (
-	stateEqual   = "equal" // connected, and has the same
-	stateDiffers = "differs"
-	stateAway    = "away"
-)
-
-func (p pagePeer) state() string {
-	switch {
-	case p.Connected && p.InSync:
-		return stateEqual
-	case p.Connected:
-		return stateDiffers
-	}
-	return stateAway
-}
-
-// who is the peer's name, with the end of its id, since names are not unique.
-func (p pagePeer) who() string {
-	if p.Name == "" {
-		return p.ID
-	}
-	return fmt.Sprintf("%s (%s)", p.Name, p.ID[max(0, len(p.ID)-8):])
-}
-
 // fileStatus is `status NAME --json`.
 type fileStatus struct {
 	listed
 	Refused *pageRefused `json:"refused"`
+	Nodes   []fileNode   `json:"nodes"` // every other one that is known
+}
+
+// fileNode is what another node has of a file.
+type fileNode struct {
+	ID    string     `json:"id"`
+	Name  string     `json:"name"`
+	Has   bool       `json:"has"`             // the version that is here, or a later one; else older, or not known
+	Since *time.Time `json:"since,omitempty"` // when that was heard
+}
+
+func (m *mounted) nodes(name trust.Name) ([]fileNode, error) {
+	have, lack, err := m.holders(name)
+	nodes := []fileNode{}
+	for _, p := range have {
+		nodes = append(nodes, fileNode{p.ID, p.Name, true, moment(p.SeqAt)})
+	}
+	for _, p := range lack {
+		nodes = append(nodes, fileNode{ID: p.ID, Name: p.Name})
+	}
+	return nodes, err
 }
 
 func showFile(c *cli.Context, m *mounted, text string) error {
@@ -161,13 +136,14 @@ func showFile(c *cli.Context, m *mounted, text string) error {
 	if r, ok := m.refusal(name.String(), time.Time{}); ok {
 		status.Refused = &r
 	}
-	files, err := m.files()
+	f, ok, err := m.file(name)
 	if err != nil {
 		return err
 	}
-	for _, f := range files {
-		if f.Name == name.String() {
-			status.listed = f
+	if ok {
+		status.listed = f
+		if status.Nodes, err = m.nodes(name); err != nil {
+			return err
 		}
 	}
 	if err := printFile(c, status); err != nil || status.State == stateValid {
@@ -183,6 +159,7 @@ func printFile(c *cli.Context, s fileStatus) error {
 	w := c.App.Writer
 	if s.Since != nil {
 		printListed(w, s.listed)
+		printNodes(w, s.Nodes)
 	}
 	if r := s.Refused; r != nil {
 		say(w, "refused", "from %s at %s: %s", r.Origin, r.At.Format(time.DateTime), r.sentence())
@@ -191,6 +168,20 @@ func printFile(c *cli.Context, s fileStatus) error {
 		}
 	}
 	return nil
+}
+
+// printNodes counts those that have the file and names the others.
+func printNodes(w io.Writer, nodes []fileNode) {
+	var lack []string
+	for _, n := range nodes {
+		if !n.Has {
+			lack = append(lack, pagePeer{ID: n.ID, Name: n.Name}.who())
+		}
+	}
+	say(w, "on", "%d of %d other nodes", len(nodes)-len(lack), len(nodes))
+	if len(lack) > 0 {
+		say(w, "not on", "%s", strings.Join(lack, ", "))
+	}
 }
 
 // printListed prints what the node has of a name.

@@ -98,14 +98,8 @@ func (m *mounted) version(name trust.Name) trust.Version {
 	if err == nil {
 		return trust.VersionAt(info.ModTime())
 	}
-	files, err := m.files()
-	if err != nil {
-		return 0
-	}
-	for _, f := range files {
-		if f.Name == name.String() && f.SignedAt != nil {
-			return trust.VersionAt(*f.SignedAt)
-		}
+	if f, ok, err := m.file(name); err == nil && ok && f.SignedAt != nil {
+		return trust.VersionAt(*f.SignedAt)
 	}
 	return 0
 }
