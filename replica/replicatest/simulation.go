@@ -58,7 +58,8 @@ func Simulate(t *testing.T, level Level, seed uint64) {
 			t.Fatalf("%v\n%s", e, replay(t, seed))
 		}
 	}()
-	dir := scratch(t)
+	dir, remove := scratch(t)
+	defer remove()
 	synctest.Test(t, func(t *testing.T) {
 		pass(time.Until(epoch))
 		s := newSimulation(t, level, dir, seed)
@@ -75,18 +76,18 @@ func replay(t testing.TB, seed uint64) string {
 	return fmt.Sprintf("replay: DMFS_TEST_SEED=%d go test -run '^%s$' ./replica/", seed, name)
 }
 
-// scratch returns a new directory, in memory where there is such a thing: what is tested here is no disk.
-func scratch(t *testing.T) string {
+// scratch makes a directory, in memory where there is such a thing: what is tested here is no disk. Each
+// schedule removes its own, as ten thousand of them would fill the memory.
+func scratch(t *testing.T) (dir string, remove func()) {
 	dir, err := os.MkdirTemp("/dev/shm", "dmfs-simulated-")
 	if err != nil {
-		return t.TempDir()
+		dir = t.TempDir()
 	}
-	t.Cleanup(func() {
+	return dir, func() {
 		if err := os.RemoveAll(dir); err != nil {
 			t.Error(err)
 		}
-	})
-	return dir
+	}
 }
 
 // pass lets time pass, until nobody has anything left to do.
