@@ -13,6 +13,7 @@ func TestRecipes(t *testing.T) {
 		{"dns", f.dns},
 		{"machine-facts", f.machineFacts},
 		{"authorized-keys", f.authorizedKeys},
+		{"pull-deploy", f.pullDeploy},
 	} {
 		t.Run(recipe.name, func(t *testing.T) {
 			f.during(t)

@@ -63,7 +63,7 @@ func (m *machine) begin() {
 		m.t.Fatal(err)
 	}
 	defer console.Close()
-	m.process = exec.Command("systemd-nspawn", append([]string{"-b",
+	m.process = exec.Command("sh", append([]string{"-c", enterCgroups, "sh", strings.Join(m.cgroups(), " "), "systemd-nspawn", "-b",
 		"--machine=" + filepath.Base(m.Dir), "--bind=" + m.Dir + ":/test", "--bind=/dev/fuse", "--capability=all",
 		"--property=DeviceAllow=/dev/fuse rw", "--register=no", "--keep-unit", "--console=pipe"}, m.options...)...)
 	m.process.Stdout, m.process.Stderr = console, console
@@ -199,4 +199,5 @@ func (m *machine) powerOff() {
 		<-m.ended
 	}
 	m.process, m.leader = nil, ""
+	harness.Eventually(m.t, patience, m.removeCgroups)
 }

@@ -27,12 +27,15 @@ let
         pkgs.gnused
       ]
       ++ packages;
-      text = builtins.readFile (dir + "/${name}.sh");
+      # The script says for itself what ends it.
+      bashOptions = [ ];
+      text = lib.removePrefix "#!/bin/sh\n" (builtins.readFile (dir + "/${name}.sh"));
     };
 
+  packages = lib.mapAttrs script scripts;
   programs = lib.mapAttrs' (
-    name: packages: lib.nameValuePair "/usr/lib/dmfs/${name}.sh" (lib.getExe (script name packages))
-  ) scripts;
+    name: package: lib.nameValuePair "/usr/lib/dmfs/${name}.sh" (lib.getExe package)
+  ) packages;
   replaced =
     # What the caller says comes first: it may be longer.
     lib.attrsToList paths
@@ -65,7 +68,7 @@ let
     );
 in
 {
-  inherit unit;
+  inherit packages;
   units = lib.genAttrs (unitsIn [
     "path"
     "service"
