@@ -29,14 +29,14 @@ func (f *fleet) agentHas(t *testing.T) {
 		f.c.until(last, "cat", "/home/bob/shown")
 		t.Logf("a picture of %d bytes was shown after %v", size, time.Since(started).Round(time.Millisecond))
 	}
-	f.b.proposes(t, "wallpaper", picture(10<<20+1), 3)
+	f.b.proposes(t, "wallpaper", picture(10<<20+1), 1)
 
 	f.a.publish("deploy/target", "the admin's\n")
 	f.b.until("the admin's\n", "cat", local+"/deploy/target")
 	own := harness.In("facts", f.agent().Public().Key, "")
 	others := harness.In("facts", f.b.id.Public().Key, "")
 	before := f.b.everything()
-	for _, name := range []string{"deploy/target", "dns/cnames", "ssh/ann", "policy.toml", "wallpaper2", "wallpaper/large",
+	for _, name := range []string{"deploy/target", "dns/cnames", "ssh/ann", "policy.toml", "wallpaper2",
 		own, others, others + "/below"} {
 		f.b.proposes(t, name, "the agent's\n", 3)
 	}

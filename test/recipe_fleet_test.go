@@ -113,13 +113,13 @@ func (f *fleet) configuration(v *vessel) string {
 	for _, peer := range f.all {
 		peers = append(peers, fmt.Sprintf("%q", "/ip4/"+peer.host.Address+"/tcp/7946/p2p/"+replica.PeerID(peer.id.Public().Key)))
 	}
-	mode := "0755"
+	modes := ""
 	if v == f.b {
-		mode = "0775"
+		modes = "gid = \"users\"\ndir_mode = \"0775\"\nfile_mode = \"0664\"\n"
 	}
 	text := fmt.Sprintf("[cluster]\npush_pull_interval = \"1s\"\nbootstrap_peers = [ %s ]\n"+
-		"[mount]\ngid = \"users\"\ndir_mode = %q\n[network]\nid = %q\nnamespaces = [ \"facts\", \"deployed\" ]\n[files]\n",
-		strings.Join(peers, ", "), mode, f.network.Public().Key)
+		"[mount]\n%s[network]\nid = %q\nnamespaces = [ \"facts\", \"deployed\" ]\n[files]\n",
+		strings.Join(peers, ", "), modes, f.network.Public().Key)
 	for names, signer := range map[string]*trust.Signer{fleetFiles: f.admin, fleetAgents: f.agent()} {
 		for name := range strings.FieldsSeq(names) {
 			text += fmt.Sprintf("%q = [ %q ]\n", name, signer.Public().Key)

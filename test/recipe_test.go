@@ -14,6 +14,7 @@ func TestRecipes(t *testing.T) {
 		{"machine-facts", f.machineFacts},
 		{"authorized-keys", f.authorizedKeys},
 		{"pull-deploy", f.pullDeploy},
+		{"agent", f.agentHas},
 	} {
 		t.Run(recipe.name, func(t *testing.T) {
 			f.during(t)

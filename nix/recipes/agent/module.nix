@@ -5,8 +5,9 @@
 #   $ dmfs file update picture.png --name wallpaper --key agent.key --mount /run/data-mesher
 #
 # is the agent's whole interface. Exit code 0 is done; 3 is refused, and standard
-# error says why. Machines with `agent` set let this user propose files; the signature
-# decides. On every other name the agent gets 3, whatever it does, and nothing changes.
+# error says why; 1 is for what never reaches the node, such as a larger picture.
+# Machines with `agent` set let this user propose files; the signature decides. For
+# every other name the agent gets 3, whatever it does, and nothing changes.
 #
 # The picture is shown by ~/.config/dmfs/set-wallpaper FILE, a script of the user's:
 #
@@ -18,8 +19,8 @@
 #
 #   systemctl --global enable dmfs-wallpaper.path dmfs-wallpaper.timer
 #
-# and where the agent is, a group of the agent's as gid and "0775" as dir_mode in the
-# table [mount] of dmfs.toml.
+# and where the agent is, in the table [mount] of dmfs.toml: a group of the agent's as
+# gid, dir_mode = "0775" and file_mode = "0664".
 {
   config,
   lib,
@@ -53,7 +54,10 @@ in
 
   config = lib.mkIf cfg.enable {
     services.dmfs.settings.files.wallpaper = [ cfg.key ];
-    services.dmfs.settings.mount.dir_mode = lib.mkIf (cfg.agent != null) "0775";
+    services.dmfs.settings.mount = lib.mkIf (cfg.agent != null) {
+      dir_mode = "0775"; # for the first version
+      file_mode = "0664"; # and for later ones
+    };
     users.users = lib.mkIf (cfg.agent != null) {
       ${cfg.agent}.extraGroups = [ config.services.dmfs.group ];
     };

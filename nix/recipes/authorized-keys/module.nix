@@ -29,12 +29,17 @@ in
   config = lib.mkIf cfg.enable {
     assertions = [
       {
-        # 0775 and 0757 have it, 0755 has not.
-        assertion = builtins.match "0?[0-7][0145][0145]" (settings.mount.dir_mode or "0755") != null;
+        # 0755 and 0444 say so, 0775 and 0664 do not.
+        assertion =
+          lib.all (mode: mode == null || builtins.match "0?[0-7][0145][0145]" mode != null)
+            [
+              settings.mount.dir_mode
+              settings.mount.file_mode
+            ];
         message = ''
-          services.dmfs.recipes.authorized-keys: sshd's StrictModes takes no keys from
-          below a directory that others than root may write. Keep
-          services.dmfs.settings.mount.dir_mode at "0755" on machines to log in to.
+          services.dmfs.recipes.authorized-keys: sshd's StrictModes takes no keys that
+          others than root may write. On machines to log in to keep dir_mode "0755" and
+          file_mode "0444" in services.dmfs.settings.mount.
         '';
       }
     ];
