@@ -15,6 +15,8 @@
 }:
 let
   cfg = config.services.dmfs;
+  inherit (cfg.settings) state_dir;
+  identity = cfg.settings.cluster.identity_key;
 
   script =
     name: packages:
@@ -44,7 +46,7 @@ let
       // {
         "/bin/systemctl" = "${config.systemd.package}/bin/systemctl";
         "/run/data-mesher" = cfg.mountPoint;
-        "/var/lib/dmfs/identity.key" = cfg.settings.cluster.identity_key;
+        "/var/lib/dmfs/identity.key" = if identity == null then "${state_dir}/identity.key" else identity;
       }
     );
 
