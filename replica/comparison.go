@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"slices"
 
+	"dmfs/replica/internal/summary"
 	"dmfs/replica/internal/wire"
 )
 
@@ -19,6 +20,7 @@ type comparison struct {
 	mine snapshot
 
 	theirs wire.Hash
+	short  bool      // the peer lacks something of ours, or may lack it
 	open   []*branch // to be looked at, the deepest ones last
 	looked int
 	found  []wire.Item // lacking and not handed on yet
@@ -33,6 +35,7 @@ type branch struct {
 	unfinished   int  // parts of it
 	lacking      bool // something was found in it
 	refused      bool // something in it is not to be had
+	short        bool // the peer lacks something in it, or may lack it
 }
 
 // greet compares the whole, and reports whether that was all: both are equal, or nothing can be taken.
@@ -45,12 +48,13 @@ func (c *comparison) greet() (equal, done bool, err error) {
 		return false, false, err
 	}
 	c.theirs, c.first = theirs.Hash, rand.IntN(16)
-	_, settled := c.settledWith(c.mine.Hash(), c.theirs)
+	before, settled := c.settledWith(c.mine.Hash(), c.theirs)
 	equal = c.theirs == c.mine.Hash()
+	c.short = !equal && (!settled || before.short)
 	return equal, equal || settled, nil
 }
 
-func (c *comparison) settledWith(mine, theirs wire.Hash) (refused, settled bool) {
+func (c *comparison) settledWith(mine, theirs wire.Hash) (settlement, bool) {
 	return c.m.settledWith([2]wire.Hash{mine, theirs}, c.mine.policy, c.r.now())
 }
 
@@ -59,6 +63,7 @@ func (c *comparison) settledWith(mine, theirs wire.Hash) (refused, settled bool)
 func (c *comparison) walk(take func([]wire.Item) (more bool, err error)) (*branch, error) {
 	whole := &branch{mine: c.mine.Hash(), theirs: c.theirs}
 	if c.theirs == (wire.Hash{}) {
+		whole.short = true
 		c.finish(whole)
 		return whole, nil
 	}
@@ -125,11 +130,15 @@ func (c *comparison) descend(b *branch, n wire.Node) error {
 		half := (c.first + i) % 16
 		prefix, theirs := b.prefix.Child(half), n.Children[half]
 		mine := c.mine.At(prefix).Hash()
-		if theirs == mine || theirs == (wire.Hash{}) {
+		if theirs == mine {
 			continue
 		}
-		if refused, settled := c.settledWith(mine, theirs); settled {
-			b.refused = b.refused || refused
+		if theirs == (wire.Hash{}) {
+			b.short = true
+			continue
+		}
+		if before, settled := c.settledWith(mine, theirs); settled {
+			b.refused, b.short = b.refused || before.refused, b.short || before.short
 			continue
 		}
 		c.open = append(c.open, &branch{above: b, prefix: prefix, mine: mine, theirs: theirs})
@@ -143,6 +152,7 @@ func (c *comparison) descend(b *branch, n wire.Node) error {
 // tags lie: a signer can make two versions whose tags are equal, and no two with one stamp.
 func (c *comparison) list(b *branch, items []wire.Item) error {
 	agree := slices.Equal(items, c.mine.At(b.prefix).Items())
+	b.short = agree || short(c.mine.At(b.prefix), items)
 	for _, it := range items {
 		switch {
 		case !b.prefix.Holds(it.Key):
@@ -163,14 +173,29 @@ func (c *comparison) list(b *branch, items []wire.Item) error {
 func (c *comparison) finish(b *branch) {
 	for b.unfinished == 0 {
 		if !b.lacking {
-			c.m.settle([2]wire.Hash{b.mine, b.theirs}, settlement{c.mine.policy, c.r.now(), b.refused})
+			c.m.settle([2]wire.Hash{b.mine, b.theirs}, settlement{c.mine.policy, c.r.now(), b.refused, b.short})
 		}
 		if b.above == nil {
 			return
 		}
 		b.above.lacking = b.above.lacking || b.lacking
 		b.above.refused = b.above.refused || b.refused
+		b.above.short = b.above.short || b.short
 		b.above.unfinished--
 		b = b.above
 	}
+}
+
+// short reports whether somebody who has these items lacks something of ours, or may lack it: of two
+// versions of one time either may win.
+func short(mine summary.Part, items []wire.Item) bool {
+	theirs := make(map[wire.Key]wire.Item, len(items))
+	for _, it := range items {
+		theirs[it.Key] = it
+	}
+	leaf, ok := mine.Message().(wire.Leaf)
+	return !ok || slices.ContainsFunc(leaf.Items, func(it wire.Item) bool {
+		have, ok := theirs[it.Key]
+		return !ok || have.Version < it.Version || have.Version == it.Version && have.Tag != it.Tag
+	})
 }

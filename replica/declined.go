@@ -19,6 +19,7 @@ type settlement struct {
 	policy  *trust.Policy
 	at      time.Time
 	refused bool // something in it is not to be had; else it is the peer that lacks something
+	short   bool // the peer lacks something
 }
 
 // declined is until when, and under which policy, an item is not to be had.
@@ -29,12 +30,12 @@ type declined struct {
 }
 
 // settledWith reports whether nothing can be taken of a part that has these hashes, ours and the peer's,
-// and whether the peer has something there that is not to be had.
-func (m *member) settledWith(hashes [2]wire.Hash, under *trust.Policy, now time.Time) (refused, settled bool) {
+// and what else is known of it.
+func (m *member) settledWith(hashes [2]wire.Hash, under *trust.Policy, now time.Time) (s settlement, settled bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	s, ok := m.settled[hashes]
-	return s.refused, ok && s.policy == under && now.Sub(s.at) < refusedFor
+	return s, ok && s.policy == under && now.Sub(s.at) < refusedFor
 }
 
 func (m *member) settle(hashes [2]wire.Hash, s settlement) {

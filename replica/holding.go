@@ -57,3 +57,11 @@ func (h holding) entry(id peer.ID) summary.Entry {
 		Stamp: wire.StampOfReport(h.said),
 	}
 }
+
+// having returns what is known once the peer was seen to have everything up to a change of ours.
+func (h holding) having(seq uint64, now time.Time) holding {
+	if h.seq < seq {
+		h.moment = moment{seq, now}
+	}
+	return h
+}

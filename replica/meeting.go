@@ -68,7 +68,7 @@ func (r *Replica) meet(session context.Context, m *member) (news bool, err error
 		return false, err
 	}
 	defer func() { x.end(err) }()
-	c := &comparison{x: x, r: r, m: m, mine: snapshot{r.book.summary(), r.ix.Policy()}}
+	c := &comparison{x: x, r: r, m: m, mine: snapshot{Tree: r.book.summary(), policy: r.ix.Policy()}}
 	if _, done, err := c.greet(); done || err != nil {
 		return false, err
 	}
@@ -167,7 +167,7 @@ func (r *Replica) serveContacts(x *exchange) error {
 	if err != nil {
 		return err
 	}
-	mine := snapshot{r.book.summary(), r.ix.Policy()}
+	mine := snapshot{Tree: r.book.summary(), policy: r.ix.Policy()}
 	if err := x.send(wire.Root{Hash: mine.Hash()}); err != nil {
 		return err
 	}

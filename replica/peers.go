@@ -52,7 +52,7 @@ func (r *Replica) Peers() []Peer {
 			known[id] = p
 		}
 	}
-	for _, c := range r.book.all() {
+	for _, c := range r.contacts() {
 		enter(c.id, func(p *Peer) { c.describe(p, r.now()) })
 	}
 	for _, m := range r.ix.Members() {
@@ -61,6 +61,15 @@ func (r *Replica) Peers() []Peer {
 		}
 	}
 	return slices.SortedFunc(maps.Values(known), func(a, b Peer) int { return cmp.Compare(a.ID, b.ID) })
+}
+
+// contacts returns all contacts, those that we met last first, with what is known by now of what they hold.
+func (r *Replica) contacts() []contact {
+	all := r.book.all()
+	for i := range all {
+		all[i].holds = all[i].holds.resolved(r.summaries.when)
+	}
+	return all
 }
 
 // dialled returns what we know of a peer by having, or wanting, a connection to it.

@@ -119,12 +119,22 @@ func (p *pull) converse() (err error) {
 		p.m.compared(true)
 	}
 	if done || err != nil {
+		p.noteWhole(c.short || err != nil)
 		return err
 	}
 	whole, err := c.walk(func(items []wire.Item) (bool, error) { return p.take(x, items) })
 	if err != nil {
 		return err
 	}
+	p.noteWhole(whole.short || p.asked > 0)
 	p.m.compared(p.asked == 0 && whole.refused)
 	return nil
+}
+
+// noteWhole notes that the peer has all that we have, unless it may be short of something. Its root does
+// not say so when it has more.
+func (p *pull) noteWhole(short bool) {
+	if !short {
+		p.r.book.update(p.m.id, func(c *contact) { c.holds = c.holds.having(p.mine.seq, time.Now()) })
+	}
 }

@@ -48,7 +48,7 @@ func (r *Replica) rememberedText(what io.Writer) []byte {
 	seq := r.ix.Seq()
 	text := bytes.NewBufferString(fmt.Sprintf("%s\n%d %s\n", fileHeader, seq, lineage(r.ix, seq)))
 	lines := 0
-	for _, c := range append(r.book.all(), r.lapsed...) {
+	for _, c := range append(r.contacts(), r.lapsed...) {
 		if c.met.IsZero() || c.id == r.host.ID() || lines == maxRemembered {
 			continue
 		}

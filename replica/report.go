@@ -103,8 +103,20 @@ func (r *Replica) keep(id peer.ID, rep wire.Report) error {
 	})
 	if err == nil && id == r.host.ID() {
 		notify(r.restate)
+	} else if err == nil {
+		time.AfterFunc(reportEvery, func() { r.lookInto(id) })
 	}
 	return err
+}
+
+// lookInto compares ourselves with a peer whose root tells us nothing, by now: it has another policy, or
+// something that we missed.
+func (r *Replica) lookInto(id peer.ID) {
+	c, _ := r.book.get(id)
+	m := r.members.get(id)
+	if _, known := r.summaries.when(c.holds.root); !known && m != nil && m.current() != nil {
+		notify(m.pull)
+	}
 }
 
 // hears notes what a peer said that it holds, in a comparison with us.

@@ -16,6 +16,7 @@ import (
 type snapshot struct {
 	summary.Tree
 	policy *trust.Policy
+	seq    uint64 // the newest change in it, 0 when it is not of an index
 }
 
 // summaries follows the index, at a cost that follows its changes.
@@ -81,7 +82,7 @@ func (s *summaries) current(ctx context.Context) snapshot {
 	for {
 		tree, at, moved := s.newest()
 		if at >= seq || ctx.Err() != nil {
-			return snapshot{tree, policy}
+			return snapshot{tree, policy, at}
 		}
 		select {
 		case <-moved:

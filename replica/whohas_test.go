@@ -141,3 +141,22 @@ func TestForgedReports(t *testing.T) {
 		t.Errorf("a good one: verdict %d", got)
 	}
 }
+
+// TestWhoHasMoreHasAll: a root that is not of our past, for another policy, does not say how much of ours the
+// peer has; a comparison does.
+func TestWhoHasMoreHasAll(t *testing.T) {
+	t.Parallel()
+	wide, narrow := trusttest.Policy(t, signer, "a", "b"), trusttest.Policy(t, signer, "a")
+	nodes := replicatest.Mesh(t, wide, narrow)
+	b := trusttest.Record(t, wide, signer, "b", []byte("b"), v0)
+	nodes[0].Write(t, b)
+	for version := range trust.Version(2) {
+		a := trusttest.Record(t, narrow, signer, "a", []byte("a"), v0+version)
+		nodes[1].Write(t, a)
+		replicatest.AwaitHeld(t, nodes, a)
+		replicatest.Eventually(t, "the peer has it", func() bool { return behind(nodes[1], nodes[0]) == 0 })
+		if n := behind(nodes[0], nodes[1]); n == 0 {
+			t.Error("a peer that may not take a file has it")
+		}
+	}
+}
