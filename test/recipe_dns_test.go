@@ -38,7 +38,7 @@ func (f *fleet) dns(t *testing.T) {
 			_, err := c.try("systemctl", "-q", "is-failed", "dmfs-dns.service")
 			return err
 		})
-		t.Logf("%s: %s", name, c.run("journalctl", "-n1", "-ocat", "-tdmfs-dns"))
+		t.Logf("%s: %s", name, c.run("journalctl", "-n1", "-ocat", "-tdmfs-dns.sh"))
 		c.run("systemctl", "restart", "unbound.service")
 		c.resolves("192.0.2.2")
 	}

@@ -38,16 +38,11 @@ if bad=$(LC_ALL=C grep -aEvnm1 "^[[:blank:]]*($line)?[[:blank:]]*(#[^[:cntrl:]]*
 	refuse "line ${bad%%:*} is neither local-zone: \"NAME\" TYPE nor local-data: \"RECORD\""
 fi
 
-printf 'server:\nchroot: ""\ninclude: "%s"\n' "$kept.new" >"$kept.conf"
+# unbound is asked about all of its configuration, with the new records in place of
+# the old ones. Debian's has a directory, too.
+sed -e "\\#$config\.d/\*\.conf#d" -e "s#${kept%?}\[${kept#"${kept%?}"}\]#$kept.new#" \
+	"$config" "$config.d"/*.conf >"$kept.conf" 2>/dev/null || true
+grep -qF "$kept.new" "$kept.conf" || refuse "$config does not include ${kept%?}[${kept#"${kept%?}"}]"
 why=$(unbound-checkconf "$kept.conf" 2>&1) || refuse "$why"
 rm "$kept.conf"
-
-# What is good alone may still not go with the rest of the configuration.
-rm -f "$kept.old"
-[ ! -e "$kept" ] || ln "$kept" "$kept.old"
 mv "$kept.new" "$kept"
-if ! why=$(unbound-checkconf "$config" 2>&1); then
-	if [ -e "$kept.old" ]; then mv "$kept.old" "$kept"; else rm "$kept"; fi
-	refuse "$why"
-fi
-rm -f "$kept.old"
