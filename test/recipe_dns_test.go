@@ -24,8 +24,8 @@ func (f *fleet) dns(t *testing.T) {
 	}
 	for name, text := range map[string]string{
 		"no records at all":       "hello\n",
-		"another option":          "include: \"/etc/passwd\"\n",
-		"two options in one line": record("192.0.2.3") + "local-data: \"x. A 192.0.2.4\" include: \"/etc/passwd\"\n",
+		"another option":          "do-ip6: no\n",
+		"two options in one line": record("192.0.2.3") + "local-data: \"x. A 192.0.2.4\" do-ip6: no\n",
 		"a quote that goes on":    "local-data: \"x. A 192.0.2.4\\\" include: \"/etc/passwd\"\n",
 		"a NUL":                   "local-data: \"x. A 192.0.2.4\"\x00\n",
 		"no such type":            "local-zone: \"x.\" nonsense\n",

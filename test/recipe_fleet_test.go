@@ -169,6 +169,9 @@ func (v *vessel) install(recipe string) {
 			}
 		}
 	}
+	if out := v.run("sh", "-c", "cd /etc/systemd/system && systemd-analyze verify "+strings.Join(units, " ")); strings.Contains(out, "dmfs") {
+		v.t.Errorf("systemd-analyze: %s", out)
+	}
 	v.run("systemctl", "daemon-reload")
 	v.run(append([]string{"systemctl", "enable", "--now"}, units...)...)
 }
