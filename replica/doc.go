@@ -43,8 +43,8 @@
 // The second line is a change of the index, and the lineage up to it: the first 16 bytes, in hexadecimal, of
 // SHA-256 over the names that appeared no later, in their order, for each one the change at which it did, 8
 // bytes, the name and a zero byte. Each further line is when a peer was met, its Contact, its Peer.Seq and
-// SeqAt, and its last Report, or "-". When the lineage is not that of the index, which was replaced then, each
-// Seq is taken for 0.
+// SeqAt, the root that it had last, in hexadecimal, and its last Report; "-" is one that is not known. When the
+// lineage is not that of the index, which was replaced then, each Seq is taken for 0.
 //
 // # Who has what
 //

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/base64"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -53,19 +54,22 @@ func (r *Replica) rememberedText(what io.Writer) []byte {
 			continue
 		}
 		lines++
-		fmt.Fprintf(what, "%s %d %d %d\n", c.id, c.entry.Version, c.holds.said.Moment, c.holds.seq)
+		fmt.Fprintf(what, "%s %d %d %d %x\n", c.id, c.entry.Version, c.holds.said.Moment, c.holds.seq, c.holds.root)
 		fmt.Fprintln(text, lineOf(c))
 	}
 	return text.Bytes()
 }
 
 func lineOf(c contact) string {
-	report := "-"
+	root, report := "-", "-"
+	if !c.holds.heard.IsZero() {
+		root = hex.EncodeToString(c.holds.root[:])
+	}
 	if c.holds.said.Moment != 0 {
 		report = base64.StdEncoding.EncodeToString(wire.Encode(c.holds.said))
 	}
-	return fmt.Sprintf("%s %s %d %s %s", c.met.UTC().Format(time.RFC3339), base64.StdEncoding.EncodeToString(wire.Encode(c.said)),
-		c.holds.seq, c.holds.since.UTC().Format(time.RFC3339Nano), report)
+	return fmt.Sprintf("%s %s %d %s %s %s", c.met.UTC().Format(time.RFC3339), base64.StdEncoding.EncodeToString(wire.Encode(c.said)),
+		c.holds.seq, c.holds.since.UTC().Format(time.RFC3339Nano), root, report)
 }
 
 // replaceFile writes a file of mode 0600 that is there whole or not at all.
@@ -172,34 +176,49 @@ func (r *Replica) isOfIndex(line string) bool {
 	return err == nil && seq <= r.ix.Seq() && text == lineage(r.ix, seq)
 }
 
-// readLine reads one line: when the peer was met, its contact, up to which of our changes it has
-// everything, since when, and its report.
+// readLine reads one line: when the peer was met, its contact, and what it holds.
 func (r *Replica) readLine(line string) (c contact, err error) {
-	var met, said, since, report string
-	var seq uint64
-	if n, err := fmt.Sscanf(line, "%s %s %d %s %s", &met, &said, &seq, &since, &report); n != 5 || err != nil {
-		return c, fmt.Errorf("%w: not a peer", wire.ErrMalformed)
+	fields := strings.Split(line, " ")
+	if len(fields) != 6 {
+		return c, fmt.Errorf("%d fields where six must be", len(fields))
 	}
-	m, err := decoded[wire.Contact](said)
+	said, err := decoded[wire.Contact](fields[1])
 	if err != nil {
 		return c, err
 	}
-	if c, err = readContact(m); err != nil {
+	if c, err = readContact(said); err != nil {
 		return c, err
 	}
-	c.holds.seq = seq
-	if c.holds.since, err = time.Parse(time.RFC3339Nano, since); err != nil {
+	if c.met, err = time.Parse(time.RFC3339, fields[0]); err != nil {
 		return c, err
 	}
-	if c.met, err = time.Parse(time.RFC3339, met); err != nil || report == "-" {
-		return c, err
-	}
-	rep, err := decoded[wire.Report](report)
-	if err == nil {
-		err = r.author.proves(c.id, rep)
-	}
-	c.holds.said, c.holds.root, c.holds.heard = rep, rep.Root, c.met
+	c.holds, err = r.author.readHolding(c, fields[2:])
 	return c, err
+}
+
+// readHolding reads what a peer holds: up to which of our changes it has everything, since when, the root
+// heard last and the report heard last, each of which may be missing.
+func (a author) readHolding(c contact, fields []string) (h holding, err error) {
+	if h.seq, err = strconv.ParseUint(fields[0], 10, 64); err != nil {
+		return h, err
+	}
+	if h.since, err = time.Parse(time.RFC3339Nano, fields[1]); err != nil {
+		return h, err
+	}
+	if fields[2] != "-" {
+		root, err := hex.DecodeString(fields[2])
+		if err != nil || len(root) != len(h.root) {
+			return h, fmt.Errorf("root %q: not %d bytes", fields[2], len(h.root))
+		}
+		h.root, h.heard = wire.Hash(root), c.met
+	}
+	if fields[3] == "-" {
+		return h, nil
+	}
+	if h.said, err = decoded[wire.Report](fields[3]); err != nil {
+		return h, err
+	}
+	return h, a.proves(c.id, h.said)
 }
 
 // decoded reads a message in base64 that must be an M.

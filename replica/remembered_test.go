@@ -31,7 +31,7 @@ func TestPeersAreFoundAfterTheyRenewed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	line := "dmfs peers 2\n0 -\n2026-01-01T00:00:00Z " + base64.StdEncoding.EncodeToString(wire.Encode(said)) + " 0 0001-01-01T00:00:00Z -\n"
+	line := "dmfs peers 2\n0 -\n2026-01-01T00:00:00Z " + base64.StdEncoding.EncodeToString(wire.Encode(said)) + " 0 0001-01-01T00:00:00Z - -\n"
 	b.Config.PeersFile = filepath.Join(t.TempDir(), "peers")
 	if err := os.WriteFile(b.Config.PeersFile, []byte(line), 0o600); err != nil {
 		t.Fatal(err)
