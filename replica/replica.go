@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"cmp"
 	"context"
 	"crypto/ed25519"
 	"errors"
@@ -129,9 +130,6 @@ func start(ctx context.Context, cfg Config, ix *index.Index, extra ...libp2p.Opt
 	if cfg.now == nil {
 		cfg.now = time.Now
 	}
-	if cfg.crowd == (crowd{}) {
-		cfg.crowd = usual
-	}
 	ctx, stop := context.WithCancel(ctx)
 	a, err := newAdmission(ctx, cfg, ix)
 	if err != nil {
@@ -164,7 +162,7 @@ func assemble(ctx context.Context, stop func(), cfg Config, ix *index.Index, a *
 		author:    author{key: cfg.Identity, network: cfg.Network, agent: agentOf(cfg)},
 		now:       cfg.now,
 		book:      newBook(a != nil),
-		crowd:     cfg.crowd,
+		crowd:     cmp.Or(cfg.crowd, usual),
 		mesh:      make(chan struct{}, 1),
 		peersFile: cfg.PeersFile,
 		names:     namesOf(cfg.Network),
