@@ -32,6 +32,12 @@ func StartWith(ctx context.Context, cfg Config, ix *index.Index, extra ...libp2p
 // SetClock has a node judge what peers send by this clock.
 func (c *Config) SetClock(now func() time.Time) { c.now = now }
 
+// HasMet reports whether a peer that we met has told where it is reached.
+func (r *Replica) HasMet(id peer.ID) bool {
+	c, ok := r.book.get(id)
+	return ok && !c.met.IsZero()
+}
+
 // SetCrowd has a node choose among peers when there are more than so many.
 func (c *Config) SetCrowd(all, few, some int) { c.crowd = crowd{all, few, some} }
 
