@@ -5,6 +5,8 @@
 # nothing is taken but the first line of a name whose value is of the right form.
 set -eu
 mount=$1 dir=$2
+exec 9>"$dir/.dmfs_facts.lock"
+flock 9
 
 # value FILE NAME FORM
 value() {

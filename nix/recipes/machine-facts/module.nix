@@ -28,7 +28,7 @@ let
   install = import ../install.nix args {
     dir = ./.;
     scripts.dmfs-facts = [ ];
-    scripts.dmfs-facts-textfile = [ ];
+    scripts.dmfs-facts-textfile = [ pkgs.util-linux ];
     paths."/var/lib/prometheus/node-exporter" = toString cfg.textfile;
   };
 in
