@@ -52,7 +52,12 @@
 // root has changed, and passed on with the addresses when nodes sync, so that they reach everybody; the
 // newest one of each member is kept, also while that is away. A node knows the last 1,024 roots of its own
 // tree, and so up to which of its own changes somebody with one of them has everything: Peer.Seq. The root of
-// somebody who is ahead, or who has another policy, is not among them; then what was known of it stays.
+// somebody who is ahead, or who has another policy, is not among them; then what was known of it stays,
+// until a comparison finds that it lacks nothing. Of who may not take all that we hold, it says nothing new.
+//
+// Reports are part of what nodes compare anyway. In a network of 30 that is idle, comparing them with the
+// addresses costs each node 3 bytes a second, however many nodes there are; pings cost it 590. A publication
+// has every node report: some 70 KB for each of 30, at most every 3 seconds, and more rarely in a larger mesh.
 //
 // # Who may connect
 //
