@@ -33,3 +33,10 @@ func (r *Replica) StreamsOf(id peer.ID) (n int) {
 	}
 	return n
 }
+
+// ListenSlowly has the allowance for gossip hardly grow, so that no machine is too slow to use it up.
+func (r *Replica) ListenSlowly() {
+	r.gossiped.mu.Lock()
+	defer r.gossiped.mu.Unlock()
+	r.gossiped.rate = 1
+}

@@ -96,6 +96,9 @@ func TestHostileMixAndMatch(t *testing.T) {
 // runs alone: what it measures is the process's.
 func TestHostileForgeries(t *testing.T) {
 	s := besiege(t, nil, "a", "b")
+	for _, n := range s.nodes {
+		n.Replica.ListenSlowly()
+	}
 	s.attack(t)
 	s.works(t)
 	genuine := headOf(s.sign(t, "a", []byte("a"), v0), true)
