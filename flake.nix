@@ -23,6 +23,7 @@
 
       nixosModules = rec {
         dmfs = ./nix/module.nix;
+        recipes = ./nix/recipes;
         default = dmfs;
       };
 

@@ -64,6 +64,10 @@ in
       imports = [ machine ];
       # Counts the versions of motd that it saw.
       systemd.paths.motd = {
+        # As in nix/systemd/example.path: a cycle at boot otherwise.
+        unitConfig.DefaultDependencies = false;
+        conflicts = [ "shutdown.target" ];
+        before = [ "shutdown.target" ];
         after = [ "dmfs.service" ];
         partOf = [
           "dmfs.service"

@@ -51,12 +51,9 @@ func (f *fleet) authorizedKeys(t *testing.T) {
 	c.awaitLogin(true)
 }
 
-// bootWithoutNetwork boots a machine on which the network never comes, with
-// dmfs.service as the recipe wants it.
+// bootWithoutNetwork boots a machine on which the network never comes.
 func (v *vessel) bootWithoutNetwork() {
 	v.t.Helper()
-	unit := string(read(v.t, filepath.Join(root, "nix/systemd/dmfs.service")))
-	v.put("/etc/systemd/system/dmfs.service", strings.ReplaceAll(unit, "network-online.target", ""), 0o644)
 	v.put("/etc/systemd/system/never-online.service", "[Unit]\nBefore=network-online.target\n[Service]\nType=oneshot\n"+
 		"ExecStart=/bin/sleep infinity\nTimeoutStartSec=infinity\n[Install]\nWantedBy=network-online.target\n", 0o644)
 	v.put("/etc/systemd/system/online.service", "[Unit]\nWants=network-online.target\n[Service]\nType=oneshot\n"+

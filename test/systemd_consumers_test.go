@@ -33,7 +33,7 @@ func TestSystemdConsumers(t *testing.T) {
 // service, whenever a file of the mount changes.
 func (s *site) startReload(name, file string, commands ...string) {
 	s.t.Helper()
-	s.write("reload.path", fmt.Sprintf("[Unit]\nAfter=dmfs.service\n[Path]\nPathChanged=%s/%s\n", local, file))
+	s.write("reload.path", fmt.Sprintf("[Unit]\nDefaultDependencies=no\nAfter=dmfs.service\n[Path]\nPathChanged=%s/%s\n", local, file))
 	s.write("reload.service", "[Unit]\nStartLimitIntervalSec=0\n[Service]\nType=oneshot\nExecStart="+
 		strings.Join(commands, "\nExecStart=")+"\n")
 	for _, kind := range []string{".path", ".service"} {

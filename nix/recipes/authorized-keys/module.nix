@@ -9,8 +9,7 @@
 # keys serve, at boot too, before there is a network; so keep lifetimes short, and
 # sign anew from a timer. Whoever is logged in stays so.
 #
-# Elsewhere than on NixOS: dmfs-keys.conf into /etc/ssh/sshd_config.d, and remove
-# network-online.target from dmfs.service.
+# Elsewhere than on NixOS: dmfs-keys.conf into /etc/ssh/sshd_config.d.
 { config, lib, ... }:
 let
   cfg = config.services.dmfs.recipes.authorized-keys;
@@ -50,11 +49,6 @@ in
       enable = true;
       authorizedKeysFiles = [ "${mountPoint}/ssh/%u" ];
       settings.StrictModes = true;
-    };
-    # What the node has on disk it shows without a network.
-    systemd.services.dmfs = {
-      wants = lib.mkForce [ ];
-      after = lib.mkForce [ "dmfs-mount.service" ];
     };
   };
 }
