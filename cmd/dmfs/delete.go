@@ -30,14 +30,7 @@ node refused the tombstone, 4 no node is mounted there.`,
 }
 
 func deleteFile(c *cli.Context) error {
-	if err := takes(c, 1, 1); err != nil {
-		return err
-	}
-	name, err := trust.ParseName(c.Args().First())
-	if err != nil {
-		return fail(exitUsage, "", "%w", err)
-	}
-	m, err := findMount(c)
+	name, m, err := nameInMount(c)
 	if err != nil {
 		return err
 	}

@@ -40,6 +40,19 @@ func findMount(c *cli.Context) (*mounted, error) {
 	return m, m.refresh()
 }
 
+// nameInMount is findMount for a command with one argument, the name of a file.
+func nameInMount(c *cli.Context) (trust.Name, *mounted, error) {
+	if err := takes(c, 1, 1); err != nil {
+		return trust.Name{}, nil, err
+	}
+	name, err := trust.ParseName(c.Args().First())
+	if err != nil {
+		return name, nil, fail(exitUsage, "", "%w", err)
+	}
+	m, err := findMount(c)
+	return name, m, err
+}
+
 func mountDir(c *cli.Context) (string, error) {
 	if dir := c.String("mount"); dir != "" {
 		return dir, nil

@@ -38,18 +38,11 @@ knows no file NAME.`,
 }
 
 func waitFile(c *cli.Context) error {
-	if err := takes(c, 1, 1); err != nil {
-		return err
-	}
-	name, err := trust.ParseName(c.Args().First())
-	if err != nil {
-		return fail(exitUsage, "", "%w", err)
-	}
 	want, err := wanted(c.String("for"))
 	if err != nil {
 		return err
 	}
-	m, err := findMount(c)
+	name, m, err := nameInMount(c)
 	if err != nil {
 		return err
 	}
