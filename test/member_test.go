@@ -147,9 +147,14 @@ func TestOthersAreRefused(t *testing.T) {
 			harness.Eventually(t, patience, meets(true, m.Nodes[0], m.Nodes[1]))
 			publish(t, m, m.Nodes[0], "config.json", []byte("for members\n"))
 			harness.Eventually(t, patience, harness.Shows("config.json", []byte("for members\n"), m.Nodes[:2]...))
-			// It has tried by the time that one with a good certificate is in.
-			c.Certify(trust.CertificateSpec{NotBefore: now, NotAfter: now.Add(time.Hour)})
+			harness.Eventually(t, patience, func() error {
+				if log := c.Log(); !strings.Contains(log, "not admitted by a peer") && !strings.Contains(log, "the certificate was not taken") {
+					return fmt.Errorf("node %s was not told", c.Name)
+				}
+				return nil
+			})
 			harness.Eventually(t, 0, gone("config.json", c))
+			c.Certify(trust.CertificateSpec{NotBefore: now, NotAfter: now.Add(time.Hour)})
 			harness.Eventually(t, patience, harness.Shows("config.json", []byte("for members\n"), c))
 		})
 	}
