@@ -78,6 +78,20 @@ func TestReadmeNamesWhatExists(t *testing.T) {
 	}
 }
 
+func TestReadmeConfigurationIsAccepted(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(root, "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks := regexp.MustCompile("(?s)```toml\n(.*?)```").FindAllSubmatch(text, -1)
+	if len(blocks) != 1 {
+		t.Fatalf("README.md shows %d configurations", len(blocks))
+	}
+	if f := examineText(t, blocks[0][1])["config"]; f.State != "ok" {
+		t.Errorf("%s: %s\n%s", f.State, f.Text, blocks[0][1])
+	}
+}
+
 func buildDmfs(t *testing.T, to string) {
 	t.Helper()
 	cmd := exec.Command("go", "build", "-o", to, "./cmd/dmfs")

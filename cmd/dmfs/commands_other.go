@@ -15,7 +15,7 @@ import (
 func commands() []*cli.Command {
 	return []*cli.Command{
 		generateCommand(), peerCommand(), certificateCommand(), fileCommand(),
-		manCommand(), completionCommand(), versionCommand(),
+		configCommand(), manCommand(), completionCommand(), versionCommand(),
 	}
 }
 

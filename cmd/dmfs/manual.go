@@ -39,6 +39,9 @@ func page1(app *cli.App) string {
 	r.text(app.Description)
 	r.line(".SH COMMANDS")
 	r.commands(app.Name, app.Commands)
+	r.line(".SH CONFIGURATION")
+	r.text("Read from /etc/dmfs/dmfs.toml as root, else from $XDG_CONFIG_HOME/dmfs/dmfs.toml; or\nfrom -c FILE, or DMFS_CONFIG. These are all keys, as \"dmfs config keys\" prints them.")
+	r.verbatim(documented)
 	return r.String()
 }
 
@@ -75,15 +78,19 @@ func (r *roff) text(text string) {
 		if i > 0 {
 			r.line(".PP")
 		}
-		asItIs := strings.HasPrefix(paragraph, "  ") || strings.Contains(paragraph, "\n  ")
-		if asItIs {
-			r.line(".nf")
-		}
-		r.line("%s", escape(paragraph))
-		if asItIs {
-			r.line(".fi")
+		if strings.HasPrefix(paragraph, "  ") || strings.Contains(paragraph, "\n  ") {
+			r.verbatim(paragraph)
+		} else {
+			r.line("%s", escape(paragraph))
 		}
 	}
+}
+
+// verbatim keeps the lines of a text.
+func (r *roff) verbatim(text string) {
+	r.line(".nf")
+	r.line("%s", escape(strings.TrimSuffix(text, "\n")))
+	r.line(".fi")
 }
 
 func (r *roff) options(flags []cli.Flag) {
