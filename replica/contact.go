@@ -39,7 +39,7 @@ func readContact(said wire.Contact) (c contact, err error) {
 		return c, fmt.Errorf("%w: contact", wire.ErrMalformed)
 	}
 	c = contact{id: rec.PeerID, said: wire.Contact{Envelope: bytes.Clone(said.Envelope), Chain: bytes.Clone(said.Chain)}}
-	c.addrs = slices.DeleteFunc(rec.Addrs, func(a ma.Multiaddr) bool { return !manet.IsThinWaist(a) })
+	c.addrs = slices.DeleteFunc(rec.Addrs, func(a ma.Multiaddr) bool { return !manet.IsThinWaist(a) && !isNamed(a) })
 	c.entry = summary.Entry{
 		Key: wire.KeyOfContact(string(c.id)), Version: int64(rec.Seq), Name: string(c.id),
 		Stamp: wire.StampOfContact(envelope.RawPayload),
@@ -72,13 +72,23 @@ func (c contact) later(than contact) bool {
 	return bytes.Compare(c.entry.Stamp[:], than.entry.Stamp[:]) > 0
 }
 
+// isNamed reports whether an address is to be asked of DNS.
+func isNamed(a ma.Multiaddr) bool {
+	return len(a) > 0 && slices.Contains([]int{ma.P_DNS, ma.P_DNS4, ma.P_DNS6}, a[0].Code())
+}
+
 // reachable returns the addresses that are worth to be told: all but those of this machine alone, unless
-// there are no others.
-func reachable(addrs []ma.Multiaddr) []ma.Multiaddr {
+// there are no others, and the first ones when there are too many.
+func reachable(addrs []ma.Multiaddr) (told []ma.Multiaddr) {
 	others := slices.DeleteFunc(slices.Clone(addrs), manet.IsIPLoopback)
 	if len(others) == 0 {
-		others = slices.Clone(addrs)
+		others = addrs
 	}
-	slices.SortFunc(others, func(a, b ma.Multiaddr) int { return bytes.Compare(a.Bytes(), b.Bytes()) })
-	return others[:min(len(others), maxAddrs)]
+	for _, a := range others {
+		if len(told) < maxAddrs && !slices.ContainsFunc(told, a.Equal) {
+			told = append(told, a)
+		}
+	}
+	slices.SortFunc(told, func(a, b ma.Multiaddr) int { return bytes.Compare(a.Bytes(), b.Bytes()) })
+	return told
 }

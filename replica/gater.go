@@ -14,6 +14,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/protocol"
 	"github.com/libp2p/go-libp2p/core/sec"
 	tptu "github.com/libp2p/go-libp2p/p2p/net/upgrader"
+	"github.com/libp2p/go-libp2p/p2p/protocol/circuitv2/client"
 	"github.com/libp2p/go-libp2p/p2p/security/noise"
 	ma "github.com/multiformats/go-multiaddr"
 	"github.com/quic-go/quic-go"
@@ -40,8 +41,11 @@ func (a *admission) enter(from net.Addr) (leave func(), err error) {
 }
 
 // originOf names who is behind an address as far as an address can tell: one host of IPv4, one
-// customer's network of IPv6.
+// customer's network of IPv6, or the relay.
 func originOf(from net.Addr) string {
+	if via, ok := from.(*client.NetAddr); ok {
+		return via.Relay
+	}
 	at, err := netip.ParseAddrPort(from.String())
 	if err != nil {
 		return ""
@@ -109,13 +113,23 @@ type gater struct{ *admission }
 func (g gater) InterceptUpgraded(c network.Conn) (bool, control.DisconnectReason) {
 	var q *quic.Conn
 	if !c.As(&q) {
-		return c.ConnState().Security == g.security, 0
+		s := c.ConnState() // a dialled relayed connection does not say that our security is the only one here
+		return s.Security == g.security || s.Security == "" && isRelayed(c.RemoteMultiaddr()), 0
 	}
-	err := g.shakeQUIC(q, c.RemotePeer(), c.Stat().Direction)
+	err := g.shakeQUIC(q, c.RemotePeer(), roleIn(q, c.Stat().Direction))
 	if err != nil {
 		g.tell(c.RemotePeer(), q.RemoteAddr(), err)
 	}
 	return err == nil, 0
+}
+
+// roleIn returns who began a QUIC connection. After a hole was punched both sides have dialled, for libp2p,
+// but only the one that was connected to has made a scope for it.
+func roleIn(q *quic.Conn, dir network.Direction) network.Direction {
+	if _, err := network.UnwrapConnManagementScope(q.Context()); err == nil {
+		return network.DirInbound
+	}
+	return dir
 }
 
 func (a *admission) shakeQUIC(q *quic.Conn, id peer.ID, dir network.Direction) error {

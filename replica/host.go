@@ -52,7 +52,6 @@ func newHost(cfg Config, extra ...libp2p.Option) (host.Host, error) {
 		libp2p.UDPBlackHoleSuccessCounter(nil), // most peers being off is normal, not a black hole
 		libp2p.IPv6BlackHoleSuccessCounter(nil),
 		libp2p.ForceReachabilityPrivate(), // no AutoNAT
-		libp2p.DisableRelay(),
 		libp2p.DisableMetrics(),
 		libp2p.ProtocolVersion("dmfs/1"),
 		libp2p.UserAgent(agentOf(cfg)),
@@ -65,6 +64,7 @@ func newHost(cfg Config, extra ...libp2p.Option) (host.Host, error) {
 func newResourceManager() (network.ResourceManager, error) {
 	limits := rcmgr.DefaultLimits
 	libp2p.SetDefaultServiceLimits(&limits)
+	limitRelay(&limits)
 	conns := func(n int) rcmgr.ResourceLimits {
 		return rcmgr.ResourceLimits{
 			Conns:         rcmgr.LimitVal(2 * n),
@@ -99,18 +99,16 @@ func certificate() *x509.Certificate {
 	}
 }
 
-// listen opens each address by itself: libp2p is content when one of several works.
-func listen(h host.Host, addrs []string) error {
-	for _, text := range addrs {
+// parseAddrs reads multiaddrs; what says which ones.
+func parseAddrs(what string, texts []string) (addrs []ma.Multiaddr, err error) {
+	for _, text := range texts {
 		a, err := ma.NewMultiaddr(text)
 		if err != nil {
-			return fmt.Errorf("listen address %q: %w", text, err)
+			return nil, fmt.Errorf("%s %q: %w", what, text, err)
 		}
-		if err := h.Network().Listen(a); err != nil {
-			return fmt.Errorf("listen on %s: %w", text, err)
-		}
+		addrs = append(addrs, a)
 	}
-	return nil
+	return addrs, nil
 }
 
 // parsePeers joins the addresses of each peer.

@@ -15,7 +15,7 @@ import (
 
 // introduce signs where we are reached when that, or our certificate, has changed, and has our peers told.
 func (r *Replica) introduce() {
-	addrs := reachable(r.host.Addrs())
+	addrs := reachable(r.addrs())
 	var chain trust.Chain
 	if r.admission != nil {
 		chain = r.admission.certificate()

@@ -23,6 +23,7 @@ type Peer struct {
 	Name      string    // in its certificate; empty before it showed one
 	NotAfter  time.Time // the end of its certificate
 	Connected bool
+	Relay     string    // the ID of the one through which alone it is connected; empty: it is connected directly
 	Since     time.Time // when it was connected or lost; zero: not known
 	// InSync says that as of LastSync both nodes had the same, or this node had everything that it may
 	// take from the peer. It is false while the peer lacks something.
@@ -77,7 +78,13 @@ func (r *Replica) dialled(m *member) Peer {
 	p, proof := m.peer(), r.admission.known(m.id)
 	p.Name, p.NotAfter = proof.Name, proof.NotAfter
 	if conns := r.host.Network().ConnsToPeer(m.id); p.Connected && len(conns) > 0 {
-		p.Addr = conns[0].RemoteMultiaddr().String()
+		best := conns[0].RemoteMultiaddr()
+		for _, c := range conns[1:] {
+			if isRelayed(best) {
+				best = c.RemoteMultiaddr()
+			}
+		}
+		p.Addr, p.Relay = best.String(), relayOf(best).String()
 	}
 	return p
 }

@@ -18,17 +18,30 @@ import (
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/protocol"
+	ma "github.com/multiformats/go-multiaddr"
 )
 
 // Config says who this node is and whom it talks to.
 type Config struct {
 	Identity     ed25519.PrivateKey
-	Listen       []string      // multiaddrs; all of them must work
+	Listen       []string      // multiaddrs; what does not work is tried again, see Troubles
 	Bootstrap    []string      // multiaddrs with /p2p/ID, dialled for ever; our own are skipped
 	PeersFile    string        // where the peers met last are remembered; empty: nowhere
 	SyncInterval time.Duration // mean time between two syncs with a random peer; 0 is 30 s
 	Version      string        // what peers are told: dmfs/<Version>
 	Log          *slog.Logger  // nil discards
+
+	// Announce are multiaddrs at which others reach us beside those of Listen, such as a forwarded port. They
+	// are told first.
+	Announce []string
+	// Interfaces are patterns of path.Match. Addresses of other interfaces than these, or of those behind a "!",
+	// are neither listened on nor told; "0.0.0.0" means each address of the others then. Empty: all count.
+	Interfaces []string
+	// Reachability is Auto when empty. Without Network it means nothing.
+	Reachability Reachability
+	// Watch calls changed whenever the network of this machine may have changed, or it woke up, until ctx ends:
+	// WatchMachine does. With nil this is noticed when connections fail.
+	Watch func(ctx context.Context, changed func()) error
 
 	// Network, the one of the index's policy, has its members talk to nobody else, and prove that they are
 	// members by what Certificate returns at that moment: a chain for the key of Identity. Without Certificate
@@ -52,6 +65,7 @@ type Replica struct {
 	crowd     crowd
 	mesh      chan struct{} // there are other peers to choose from
 	peersFile string
+	ways
 	blamed    *told
 	gossiped  *allowances[peer.ID] // messages, by who sent them to us
 	signed    *signings
@@ -109,7 +123,7 @@ func idOf(network trust.Key) string {
 }
 
 // Start joins the network and keeps the index equal to those of its peers until Close. It fails when an
-// address is malformed or cannot be listened on, and when Certificate returns none of this Network for our
+// address is malformed or none can be listened on, and when Certificate returns none of this Network for our
 // key; peers that cannot be reached are no failure, nor is a certificate that has expired. Ending ctx stops
 // all work, but only Close frees the ports. The index must stay open until Close has returned.
 func Start(ctx context.Context, cfg Config, ix *index.Index) (*Replica, error) {
@@ -136,7 +150,7 @@ func start(ctx context.Context, cfg Config, ix *index.Index, extra ...libp2p.Opt
 		stop()
 		return nil, err
 	}
-	h, err := newHost(cfg, append(a.options(), extra...)...)
+	h, err := newHost(cfg, append(append(a.options(), a.relayed()), extra...)...)
 	if err != nil {
 		stop()
 		return nil, err
@@ -165,6 +179,7 @@ func assemble(ctx context.Context, stop func(), cfg Config, ix *index.Index, a *
 		crowd:     cmp.Or(cfg.crowd, usual),
 		mesh:      make(chan struct{}, 1),
 		peersFile: cfg.PeersFile,
+		ways:      newWays(ctx, cfg),
 		names:     namesOf(cfg.Network),
 		summaries: newSummaries(ix),
 		blamed:    &told{},
@@ -187,6 +202,9 @@ func assemble(ctx context.Context, stop func(), cfg Config, ix *index.Index, a *
 // run starts everything in the order in which nothing is missed: the follower before the first peer, the
 // handlers before the first connection, which identify then announces.
 func (r *Replica) run(cfg Config, bootstrap []peer.AddrInfo) error {
+	if err := r.survey(cfg); err != nil {
+		return err
+	}
 	seq := r.ix.Seq()
 	if r.gossip == nil { // else a test gossips
 		if err := r.join(); err != nil {
@@ -208,11 +226,14 @@ func (r *Replica) run(cfg Config, bootstrap []peer.AddrInfo) error {
 	r.spawn(r.applyArrivals)
 	r.spawn(func() { r.publishNews(seq) })
 	r.spawn(func() { r.syncNowAndThen(cfg.SyncInterval) })
-	if err := listen(r.host, cfg.Listen); err != nil {
+	if err := r.openUp(); err != nil {
 		return err
 	}
 	r.spawn(r.keepMesh)
 	r.spawn(r.reportNews)
+	if cfg.Watch != nil {
+		r.watchMachine(cfg.Watch)
+	}
 	return nil
 }
 
@@ -222,7 +243,11 @@ func (r *Replica) Close() error { return r.close() }
 func (r *Replica) shut() error {
 	r.work.shut()
 	r.stop()
-	err := r.host.Close()
+	var err error
+	for _, s := range r.services {
+		err = errors.Join(err, s.Close())
+	}
+	err = errors.Join(err, r.host.Close())
 	r.work.wait()
 	r.remember(true)
 	return err
@@ -231,10 +256,12 @@ func (r *Replica) shut() error {
 // ID returns our libp2p peer id.
 func (r *Replica) ID() string { return r.host.ID().String() }
 
-// Addrs returns the addresses on which we listen, each with /p2p/ID, as bootstrap_peers takes them.
+// Addrs returns the addresses at which we are reached, each with /p2p/ID, as bootstrap_peers takes them: those
+// that we announce, on relays, and those on which we listen.
 func (r *Replica) Addrs() []string {
-	addrs, err := peer.AddrInfoToP2pAddrs(&peer.AddrInfo{ID: r.host.ID(), Addrs: r.host.Addrs()})
-	if err != nil {
+	all := ma.Unique(r.addrs())
+	addrs, err := peer.AddrInfoToP2pAddrs(&peer.AddrInfo{ID: r.host.ID(), Addrs: all})
+	if err != nil || len(all) == 0 {
 		return nil
 	}
 	texts := make([]string, len(addrs))
@@ -243,6 +270,9 @@ func (r *Replica) Addrs() []string {
 	}
 	return texts
 }
+
+// Troubles says in a line each where we should listen and do not, as of now.
+func (r *Replica) Troubles() []string { return r.listening.trouble() }
 
 // spawn runs f in a goroutine that Close waits for, or not at all once Close was called.
 func (r *Replica) spawn(f func()) {
@@ -253,30 +283,4 @@ func (r *Replica) spawn(f func()) {
 		defer r.work.leave()
 		f()
 	}()
-}
-
-// gate counts who is inside; once shut it lets nobody in.
-type gate struct {
-	mu     sync.Mutex
-	closed bool
-	inside sync.WaitGroup
-}
-
-func (g *gate) enter() bool {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.closed {
-		return false
-	}
-	g.inside.Add(1)
-	return true
-}
-
-func (g *gate) leave() { g.inside.Done() }
-func (g *gate) wait()  { g.inside.Wait() }
-
-func (g *gate) shut() {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.closed = true
 }

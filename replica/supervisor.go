@@ -63,6 +63,7 @@ func (r *Replica) watchConnections(sub event.Subscription) {
 func (r *Replica) connectionEvent(ev any) {
 	switch ev := ev.(type) {
 	case event.EvtPeerIdentificationCompleted:
+		r.identified(ev)
 		if slices.Contains(ev.Protocols, r.names.sync) {
 			r.arrived(ev.Peer, ev.ListenAddrs, ev.AgentVersion)
 		}
@@ -119,6 +120,7 @@ func (r *Replica) arrived(id peer.ID, addrs []ma.Multiaddr, agent string) {
 	}
 	notify(m.pull)
 	notify(m.probe)
+	notify(r.moor)
 	if fresh {
 		r.spawn(func() { r.live(m) })
 	}
@@ -146,7 +148,9 @@ func (r *Replica) departed(id peer.ID) {
 	}
 	r.log.Info("peer lost", "peer", id)
 	r.book.meet(id, r.now())
+	r.seen.forget(id)
 	notify(r.mesh)
+	notify(r.moor)
 	if m.dialed == nil && (r.admission.still(id) != nil || len(r.members.connected(false)) > maxAbsent) {
 		r.members.remove(m)
 	}
@@ -186,6 +190,8 @@ func (r *Replica) dial(m *member, attempt int) {
 	}
 	ctx, cancel := context.WithTimeout(m.ctx, timeout)
 	defer cancel()
+	ctx, leave := r.stay.within(ctx)
+	defer leave()
 	if sw, ok := r.host.Network().(interface{ Backoff() *swarm.DialBackoff }); ok {
 		sw.Backoff().Clear(m.id)
 	}

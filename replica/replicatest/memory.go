@@ -168,6 +168,9 @@ func (n memoryNetwork) Listen(...ma.Multiaddr) error {
 	return nil
 }
 
+// ListenAddresses says nothing: a host's Addrs do.
+func (n memoryNetwork) ListenAddresses() []ma.Multiaddr { return nil }
+
 func (n memoryNetwork) Connectedness(id peer.ID) network.Connectedness {
 	if n.h.wires.conn(n.h.id, id) == nil {
 		return network.NotConnected
