@@ -80,6 +80,29 @@ in
           Nodes to meet first. `dmfs peer id` prints the last part of their addresses.
         '';
       };
+      announce = list types.str ''
+        Addresses at which others reach this node beside those of {option}`cluster.listen`,
+        such as a forwarded port; they are told first.
+      '';
+      interfaces = list types.str ''
+        Patterns for the names of network interfaces, `!` in front excludes: addresses of
+        others are neither listened on nor told. Empty is all.
+      '';
+      reachability =
+        leave
+          (types.enum [
+            "auto"
+            "public"
+            "private"
+          ])
+          ''
+            Members that are `public` pass on what goes to those that are `private`, as
+            behind NAT; null is `auto`, neither.
+          '';
+      mdns = leave types.bool ''
+        Whether members on the same LAN find each other without
+        {option}`cluster.bootstrap_peers`; null is false.
+      '';
       identity_key = leave types.externalPath ''
         The node's private key: a path outside of the Nix store, as everybody may
         read that; it may be a symbolic link to a secret. By default `identity.key`

@@ -127,7 +127,11 @@ func (l *listening) targets(a ma.Multiaddr, here []place) (all []ma.Multiaddr) {
 
 func (l *listening) listen(text string, a ma.Multiaddr) {
 	before := l.net.ListenAddresses()
-	if err := l.net.Listen(a); err != nil {
+	listen := func(a ma.Multiaddr) error { return l.net.Listen(a) }
+	if n, ok := l.net.(interface{ AddListenAddr(ma.Multiaddr) error }); ok {
+		listen = n.AddListenAddr // whose error is the system's alone
+	}
+	if err := listen(a); err != nil {
 		l.faults[text] = err
 		return
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"dmfs/replica"
 	"dmfs/trust"
 )
 
@@ -23,6 +24,10 @@ type Config struct {
 	Mount      MountOptions
 
 	Listen       []string // multiaddrs
+	Announce     []string // multiaddrs
+	Interfaces   []string // patterns of path.Match, some behind a "!"
+	Reachability replica.Reachability
+	MDNS         bool
 	Bootstrap    []string // multiaddrs that end in /p2p/ID
 	IdentityKey  string   // a path; the file is made on first start
 	IdentityCert string   // a path; "": no network, and so no members

@@ -25,6 +25,7 @@ var known = map[string][]string{
 	"cluster": {
 		"listen", "bootstrap_peers", "identity_key", "identity_cert", "push_pull_interval",
 		"certificate_authorities", "clock_skew", "max_future", "keep_versions",
+		"announce", "interfaces", "reachability", "mdns",
 	},
 	"network": {"id", "namespaces"},
 	"policy":  {"signers"},
@@ -55,7 +56,7 @@ func readConfig(path string) (*Config, error) {
 func (d *document) config() (*Config, error) {
 	c := &Config{Path: d.path}
 	for _, step := range []func(*Config) error{
-		d.unknown, d.places, d.level, d.mount, d.drafts, d.network, d.files, d.cluster, d.amounts, d.metrics, d.clocks,
+		d.unknown, d.places, d.level, d.mount, d.drafts, d.network, d.files, d.cluster, d.reach, d.amounts, d.metrics, d.clocks,
 		d.namespaces, d.authorities, d.signersOfPolicy, d.revoked, d.bounds, d.policy,
 	} {
 		if err := step(c); err != nil {

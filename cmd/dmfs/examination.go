@@ -145,6 +145,8 @@ func (p *patient) network() finding {
 		return skipped(noNode)
 	case len(p.page.Addresses) == 0:
 		return wrong(errors.New("the node is not on the network"), "its log says why: journalctl -u dmfs")
+	case len(p.page.NotListening) > 0:
+		return doubt("free the port, or correct listen and interfaces; the node tries again by itself", "%s", p.page.NotListening[0])
 	case len(p.page.Peers) == 0:
 		return doubt("bootstrap_peers in the configuration name the nodes to meet first; `dmfs status` of another node prints its addresses",
 			"listening, and no other node is known")

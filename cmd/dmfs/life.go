@@ -146,5 +146,7 @@ func (n *node) adopt(ctx context.Context, cfg *Config) {
 // reach is the part of a configuration that needs another connection to the
 // network.
 func reach(c *Config) []any {
-	return []any{c.Listen, c.Bootstrap, c.SyncInterval, c.Rules.Network, c.IdentityCert}
+	return []any{
+		c.Listen, c.Announce, c.Interfaces, c.Reachability, c.MDNS, c.Bootstrap, c.SyncInterval, c.Rules.Network, c.IdentityCert,
+	}
 }

@@ -77,6 +77,8 @@ func (n *node) tryReplica(ctx context.Context, cfg *Config) (*replica.Replica, e
 		Identity: n.id.Ed25519(), Listen: cfg.Listen, Bootstrap: cfg.Bootstrap, SyncInterval: cfg.SyncInterval,
 		Network: cfg.Rules.Network, Version: buildVersion().Version, Log: n.log,
 		PeersFile: filepath.Join(cfg.StateDir, "peers"),
+		Announce:  cfg.Announce, Interfaces: cfg.Interfaces, Reachability: cfg.Reachability,
+		Watch: replica.WatchMachine,
 	}
 	if cfg.HasNetwork() {
 		if err := n.credential.missing(); err != nil {

@@ -74,7 +74,7 @@ func TestIdentityIsMadeOnce(t *testing.T) {
 // TestPageFieldsAreStable: scripts read these names.
 func TestPageFieldsAreStable(t *testing.T) {
 	hasFields(t, page{Peers: []pagePeer{{}}, Refused: []pageRefused{{Hint: "x"}}, Warnings: []pageWarning{{}}},
-		"warnings", "text", "clock_behind_ns",
+		"warnings", "text", "clock_behind_ns", "not_listening", "relay",
 		"version", "peer_id", "addresses", "mountpoint", "started", "network", "seq", "files", "bytes", "peers", "refused",
 		"id", "address", "agent", "connected", "since", "in_sync", "last_sync", "rtt_ns", "seq_at", "behind", "seen_at", "not_after", "name", "origin", "reason", "hint", "at")
 	hasFields(t, peerList{Peers: []pagePeer{{}}}, "peer_id", "addresses", "peers", "id", "connected", "in_sync")

@@ -34,9 +34,11 @@ type page struct {
 	Peers      []pagePeer    `json:"peers"`
 	Refused    []pageRefused `json:"refused"` // the last refusal of each name, newest last
 
-	Warnings    []pageWarning `json:"warnings"`        // what is odd, now or lately
-	Overruled   []string      `json:"overruled"`       // entries of policy.toml that the configuration passes over
-	ClockBehind time.Duration `json:"clock_behind_ns"` // how far this clock is before the newest version; 0: it is not, or by less than 30 s
+	Warnings []pageWarning `json:"warnings"` // what is odd, now or lately
+
+	NotListening []string      `json:"not_listening"`   // where it should, and why; among the warnings, too
+	Overruled    []string      `json:"overruled"`       // entries of policy.toml that the configuration passes over
+	ClockBehind  time.Duration `json:"clock_behind_ns"` // how far this clock is before the newest version; 0: it is not, or by less than 30 s
 }
 
 type pageRefused struct {
@@ -86,6 +88,7 @@ func (r *reporter) status() page {
 	r.listRefused(&p)
 	p.Member = r.credential.certificate()
 	p.Warnings = r.warnings(time.Now())
+	p.NotListening = append([]string{}, r.troubles()...)
 	p.Overruled = append([]string{}, r.index.Policy().Overruled()...)
 	return p
 }
@@ -111,10 +114,18 @@ func (r *reporter) warnings(now time.Time) []pageWarning {
 	for _, w := range r.index.Warnings() {
 		all = append(all, pageWarning{Name: w.Name.String(), Text: w.Text, At: w.At.UTC()})
 	}
-	for _, text := range r.credential.warnings(now) {
+	for _, text := range append(r.credential.warnings(now), r.troubles()...) {
 		all = append(all, pageWarning{Text: text, At: now.UTC()})
 	}
 	return all
+}
+
+// troubles says where the node should listen and does not.
+func (r *reporter) troubles() []string {
+	if network := r.replica.Load(); network != nil {
+		return network.Troubles()
+	}
+	return nil
 }
 
 // maxPage bounds what a status page may be, in bytes.

@@ -28,6 +28,7 @@ type pagePeer struct {
 	Address   string        `json:"address"`
 	Agent     string        `json:"agent"` // name and version of its program
 	Connected bool          `json:"connected"`
+	Relay     string        `json:"relay"` // the peer through which it is connected; empty: directly
 	Since     time.Time     `json:"since"`
 	InSync    bool          `json:"in_sync"` // equal at the last comparison
 	LastSync  time.Time     `json:"last_sync"`
@@ -76,7 +77,7 @@ func behind(seq uint64, changes []uint64) int {
 
 func describePeer(p replica.Peer) pagePeer {
 	d := pagePeer{
-		ID: p.ID, Name: p.Name, Address: p.Addr, Agent: p.Agent, Connected: p.Connected, Since: p.Since.UTC(),
+		ID: p.ID, Name: p.Name, Address: p.Addr, Agent: p.Agent, Connected: p.Connected, Relay: p.Relay, Since: p.Since.UTC(),
 		InSync: p.InSync, LastSync: p.LastSync.UTC(), RTT: p.RTT,
 		Seq: p.Seq, SeqAt: p.SeqAt.UTC(), Seen: p.Seen.UTC(),
 	}
@@ -204,10 +205,23 @@ func listPeers(c *cli.Context) error {
 	}
 	slices.SortFunc(list.Peers, func(a, b pagePeer) int { return cmp.Compare(a.who(), b.who()) })
 	for _, p := range list.Peers {
-		fmt.Fprintf(c.App.Writer, "%s\n  %s; round trip %s, %s, at %s\n", p.who(), p.says(time.Now()),
-			either(trip(p), "not known"), either(p.Agent, "program not known"), either(p.Address, "no address known"))
+		fmt.Fprintf(c.App.Writer, "%s\n  %s; round trip %s, %s, %s\n", p.who(), p.says(time.Now()),
+			either(trip(p), "not known"), either(p.Agent, "program not known"), list.way(p))
 	}
 	return nil
+}
+
+// way says how a peer is reached.
+func (l peerList) way(p pagePeer) string {
+	if p.Relay == "" {
+		return "at " + either(p.Address, "no address known")
+	}
+	for _, relay := range l.Peers {
+		if relay.ID == p.Relay {
+			return "relayed by " + relay.who()
+		}
+	}
+	return "relayed by " + p.Relay
 }
 
 func trip(p pagePeer) string {

@@ -17,6 +17,7 @@ type Lan struct {
 	t        testing.TB
 	switches *Host
 	bridges  int
+	ports    int // of a NAT
 }
 
 // Host is a network namespace with one address.
@@ -122,8 +123,13 @@ func (h *Host) enter() []string {
 
 func (h *Host) ip(format string, args ...any) {
 	h.t.Helper()
-	words := append(h.enter(), "ip")
-	words = append(words, strings.Fields(fmt.Sprintf(format, args...))...)
+	h.run("ip", strings.Fields(fmt.Sprintf(format, args...))...)
+}
+
+// run runs a program in the host's network.
+func (h *Host) run(program string, args ...string) {
+	h.t.Helper()
+	words := append(append(h.enter(), program), args...)
 	if out, err := exec.Command(words[0], words[1:]...).CombinedOutput(); err != nil {
 		h.t.Fatalf("%s: %v: %s", strings.Join(words, " "), err, out)
 	}

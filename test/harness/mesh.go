@@ -35,6 +35,10 @@ type Options struct {
 	Transports []string
 	// Lan puts each node on a host of its own, with the default port.
 	Lan *Lan
+	// Known says how many nodes, the first ones, everybody is told the addresses of; 0 is all, less than 0 none.
+	Known int
+	// Cluster are further lines of the table [cluster] of the i-th node; nil is none.
+	Cluster func(i int) string
 }
 
 // Mesh is some nodes that know each other's addresses, and a directory to
@@ -204,14 +208,17 @@ func (m *Mesh) configFor(n *Node) []byte {
 		fmt.Fprintf(&b, "listen = [ %s ]\n", quoted(n.multiaddrs()))
 	} // else the default
 	var peers []string
-	for _, other := range m.Nodes {
+	for i, other := range m.Nodes {
 		for _, addr := range other.multiaddrs() {
-			if other != n {
+			if other != n && (m.options.Known == 0 || i < m.options.Known) {
 				peers = append(peers, addr+"/p2p/"+other.ID)
 			}
 		}
 	}
 	fmt.Fprintf(&b, "bootstrap_peers = [ %s ]\n", quoted(peers))
+	if m.options.Cluster != nil {
+		b.WriteString(m.options.Cluster(slices.Index(m.Nodes, n)) + "\n")
+	}
 	if m.options.Network != nil {
 		fmt.Fprintf(&b, "\n[network]\nid = %q\nnamespaces = [ %s ]\n", m.networkID(), quoted(m.options.Namespaces))
 	}

@@ -29,6 +29,7 @@ type Status struct {
 type StatusPeer struct {
 	ID, Name  string
 	Connected bool
+	Relay     string
 	Since     time.Time
 	NotAfter  time.Time `json:"not_after"`
 }
