@@ -63,6 +63,7 @@ type Index struct {
 
 	now       func() time.Time
 	refused   notes[Refused]
+	refusing  atomic.Pointer[func(Refused)]
 	warned    notes[Warning]
 	delivered atomic.Uint64
 }

@@ -49,7 +49,14 @@ func (ix *Index) Refuse(r Refused) {
 		*text = (*text)[:min(len(*text), maxSentence)]
 	}
 	ix.refused.add(r, func(o Refused) bool { return o.Name == r.Name })
+	if tell := ix.refusing.Load(); tell != nil {
+		(*tell)(r)
+	}
 }
+
+// OnRefuse has tell called with all that is refused from now on, by whoever refuses it: it must return
+// soon, and may be called by several goroutines at once.
+func (ix *Index) OnRefuse(tell func(Refused)) { ix.refusing.Store(&tell) }
 
 // Refusals returns the last refusal of each name, the newest last.
 func (ix *Index) Refusals() []Refused { return ix.refused.all() }
