@@ -43,6 +43,10 @@ type Config struct {
 	// WatchMachine does. With nil this is noticed when connections fail.
 	Watch func(ctx context.Context, changed func()) error
 
+	// Met is told when a peer got connected and when it was lost, with the name in its certificate, empty
+	// when none is known. It must return soon. nil is nobody.
+	Met func(id, name string, connected bool)
+
 	// Network, the one of the index's policy, has its members talk to nobody else, and prove that they are
 	// members by what Certificate returns at that moment: a chain for the key of Identity. Without Certificate
 	// nobody is asked for one. Zero is a network too, "local", that everybody may join.
@@ -75,6 +79,8 @@ type Replica struct {
 	restate   chan struct{} // our contact or our report is another one
 	tidings   chan struct{} // a comparison brought reports that other peers may lack, too
 	author    author
+	met       func(id, name string, connected bool)
+	traffic   traffic
 	now       func() time.Time
 	topic     *pubsub.Topic
 	gossip    func(context.Context, []byte) error // to all who are connected
@@ -137,6 +143,9 @@ func start(ctx context.Context, cfg Config, ix *index.Index, extra ...libp2p.Opt
 	if cfg.SyncInterval <= 0 {
 		cfg.SyncInterval = 30 * time.Second
 	}
+	if cfg.Met == nil {
+		cfg.Met = func(string, string, bool) {}
+	}
 	bootstrap, err := parsePeers(cfg.Bootstrap)
 	if err != nil {
 		return nil, err
@@ -175,6 +184,7 @@ func assemble(ctx context.Context, stop func(), cfg Config, ix *index.Index, a *
 		tidings:   make(chan struct{}, 1),
 		author:    author{key: cfg.Identity, network: cfg.Network, agent: agentOf(cfg)},
 		now:       cfg.now,
+		met:       cfg.Met,
 		book:      newBook(a != nil),
 		crowd:     cmp.Or(cfg.crowd, usual),
 		mesh:      make(chan struct{}, 1),

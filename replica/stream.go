@@ -36,8 +36,8 @@ func (r *Replica) newExchange(s network.Stream) *exchange {
 	return &exchange{
 		stream: s,
 		peer:   conn.RemotePeer(),
-		r:      bufio.NewReaderSize(s, 16<<10),
-		w:      bufio.NewWriterSize(s, 16<<10),
+		r:      bufio.NewReaderSize(r.traffic.reader(s), 16<<10),
+		w:      bufio.NewWriterSize(r.traffic.writer(s), 16<<10),
 		heard:  func() { r.members.heard(conn) },
 	}
 }

@@ -114,6 +114,7 @@ func (r *Replica) arrived(id peer.ID, addrs []ma.Multiaddr, agent string) {
 	m.describe(addrs, agent)
 	if m.begin() {
 		r.log.Info("peer connected", "peer", id)
+		r.met(id.String(), r.nameOf(id), true)
 		m.failed.Store(0)
 		r.book.meet(id, r.now())
 		r.redialAll()
@@ -147,6 +148,9 @@ func (r *Replica) departed(id peer.ID) {
 		return
 	}
 	r.log.Info("peer lost", "peer", id)
+	if r.ctx.Err() == nil {
+		r.met(id.String(), r.nameOf(id), false)
+	}
 	r.book.meet(id, r.now())
 	r.seen.forget(id)
 	notify(r.mesh)
