@@ -53,6 +53,7 @@ const (
 	doUnlink = "unlink"
 	doMkdir  = "mkdir"
 	doRmdir  = "rmdir"
+	doTouch  = "touch"
 )
 
 // What messages on the socket have at most, in bytes. JSON may need six for each byte of the
@@ -235,6 +236,8 @@ func (e errand) run(root int) error {
 		return unix.Mkdirat(root, e.Path, 0o755)
 	case doRmdir:
 		return unix.Unlinkat(root, e.Path, unix.AT_REMOVEDIR)
+	case doTouch:
+		return unix.UtimesNanoAt(root, e.Path, nil, unix.AT_SYMLINK_NOFOLLOW)
 	}
 	return unix.ENOSYS
 }

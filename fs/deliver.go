@@ -113,7 +113,9 @@ func (f *FS) deliverAll(changes []index.Entry) {
 		}
 	}
 	r.finish()
-	f.reach(changes[len(changes)-1].Seq)
+	seq := changes[len(changes)-1].Seq
+	f.reach(seq)
+	f.tell(seq, changes)
 }
 
 // reach notes that all changes up to seq are shown.

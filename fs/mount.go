@@ -45,9 +45,13 @@ type Options struct {
 	// process left (see FS.Detach), or 0. It is taken over if it can be; else it is closed and the
 	// mount made anew.
 	Device int
-	// Pages are the files of the hidden directory .dmfs, by name. Each is
-	// rendered when it is opened, possibly by several goroutines at once.
-	Pages map[string]func() ([]byte, error)
+	// Pages are the files of the hidden directory .dmfs, at most 96. Their order is that of earlier programs
+	// that may have left the mount, new ones at the end: the kernel knows them by it.
+	Pages []Page
+	// Shown is told that the mount shows all changes up to seq: when it starts, without changes, and
+	// then with those that were made visible since, in their order. It must return soon and not use the
+	// mount. nil is nobody.
+	Shown func(seq uint64, changes []index.Entry)
 	// Log gets refusals at Info and trouble at Warn; nil is silence.
 	Log *slog.Logger
 }
@@ -66,6 +70,7 @@ type FS struct {
 	epoch      uint64
 	secret     secret
 	log        *slog.Logger
+	tell       func(seq uint64, changes []index.Entry) // Options.Shown
 
 	tree     *tree
 	drafts   *drafts
@@ -77,6 +82,8 @@ type FS struct {
 	staged   *staged
 	renames  *renames
 	progress *progress
+	touches  *touches
+	requests tally
 
 	kernel   *fuse.Server
 	line     *connection
@@ -117,23 +124,28 @@ func Mount(o Options, ix *index.Index) (*FS, error) {
 func (f *FS) start(seq uint64) {
 	f.progress = newProgress(seq)
 	f.index.Delivered(seq)
+	f.tell(seq, nil)
 	ctx, stop := context.WithCancel(context.Background())
 	f.stop = stop
 	go f.follow(ctx, seq, f.tasks)
 	go f.carry(ctx, f.tasks)
+	go f.touchWanted(ctx)
 }
 
 func newFS(o Options, mountpoint string, ix *index.Index) *FS {
 	if o.Log == nil {
 		o.Log = slog.New(slog.NewTextHandler(io.Discard, nil))
 	}
+	if o.Shown == nil {
+		o.Shown = func(uint64, []index.Entry) {}
+	}
 	f := &FS{
-		index: ix, mountpoint: mountpoint, stateDir: o.StateDir, log: o.Log,
+		index: ix, mountpoint: mountpoint, stateDir: o.StateDir, log: o.Log, tell: o.Shown,
 		owner:   fuse.Owner{Uid: o.UID, Gid: o.GID},
 		dirMode: cmp.Or(o.DirMode, 0o755), fileMode: cmp.Or(o.FileMode, 0o444), readOnly: o.ReadOnly,
 		started: time.Now(), epoch: newEpoch(), secret: newSecret(),
 		tree: newTree(), keeper: &keeper{index: ix}, pages: newPages(o.Pages), paths: &paths{index: ix}, proofs: &proofs{},
-		staged: &staged{}, renames: newRenames(),
+		staged: &staged{}, renames: newRenames(), touches: newTouches(),
 		courier: newCourier(), tasks: make(chan task), followed: make(chan struct{}), ended: make(chan struct{}),
 	}
 	f.drafts = newDrafts(bounds{o.MaxDrafts, o.MaxDraftBytes, o.DraftAge}, f.hopeless)

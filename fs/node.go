@@ -12,7 +12,7 @@ const (
 	rootNode    = fuse.FUSE_ROOT_ID
 	pagesNode   = 2  // the directory .dmfs
 	historyNode = 3  // .dmfs/history
-	firstPage   = 32 // .dmfs/<page>, in the order of their names
+	firstPage   = 32 // .dmfs/<page>, in the order of Options.Pages
 	fixed       = 128
 )
 

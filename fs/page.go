@@ -1,7 +1,6 @@
 package fs
 
 import (
-	"slices"
 	"sync"
 	"syscall"
 
@@ -12,36 +11,25 @@ import (
 // staged in it too, under names that cannot be guessed.
 const pagesDir = ".dmfs"
 
-// page is a file whose content is made at each open.
-type page struct {
-	name   string
-	render func() ([]byte, error)
+// A Page is a file of the hidden directory .dmfs.
+type Page struct {
+	Name string
+	// Render makes the content at each open, possibly in several goroutines at once.
+	Render func() ([]byte, error)
 }
 
 // pages keeps what the open handles read.
 type pages struct {
-	all []page
+	all []Page
 
 	mu   sync.Mutex
 	last uint64
 	open map[uint64][]byte
 }
 
-func newPages(render map[string]func() ([]byte, error)) *pages {
-	p := &pages{open: map[uint64][]byte{}}
-	for name, r := range render {
-		p.all = append(p.all, page{name, r})
-	}
-	slices.SortFunc(p.all, func(a, b page) int {
-		if a.name < b.name {
-			return -1
-		}
-		return 1
-	})
-	return p
-}
+func newPages(all []Page) *pages { return &pages{all: all, open: map[uint64][]byte{}} }
 
-func (f *FS) page(node uint64) *page {
+func (f *FS) page(node uint64) *Page {
 	if i := node - firstPage; node >= firstPage && i < uint64(len(f.pages.all)) {
 		return &f.pages.all[i]
 	}
@@ -53,7 +41,7 @@ func (f *FS) lookupHidden(h *fuse.InHeader, base string, out *fuse.EntryOut) err
 		return f.entry(historyNode, 0, out)
 	}
 	for i, p := range f.pages.all {
-		if p.name == base {
+		if p.Name == base {
 			return f.entry(firstPage+uint64(i), forever, out)
 		}
 	}
@@ -69,7 +57,7 @@ func (f *FS) listPages(at uint64, l lister) error {
 	}
 	for i, p := range f.pages.all {
 		node := firstPage + uint64(i)
-		if at < node && !l.add(fuse.DirEntry{Name: p.name, Mode: syscall.S_IFREG, Ino: node, Off: node}, node) {
+		if at < node && !l.add(fuse.DirEntry{Name: p.Name, Mode: syscall.S_IFREG, Ino: node, Off: node}, node) {
 			break
 		}
 	}
@@ -81,7 +69,7 @@ func (f *FS) openPage(in *fuse.OpenIn, out *fuse.OpenOut) error {
 	if p == nil || writes(in.Flags) {
 		return syscall.EACCES
 	}
-	text, err := p.render()
+	text, err := p.Render()
 	if err != nil {
 		return err
 	}
@@ -104,7 +92,7 @@ func (f *FS) readPage(in *fuse.ReadIn, buf []byte) (int, error) {
 	if p == nil {
 		return 0, syscall.ESTALE
 	}
-	text, err := p.render()
+	text, err := p.Render()
 	return copyAt(buf, text, in.Offset), err
 }
 

@@ -105,7 +105,7 @@ func mount(t testing.TB, o fs.Options, p *trust.Policy) *Node {
 		t.Fatal(err)
 	}
 	o.Mountpoint, o.StateDir, o.AllowOther = filepath.Join(t.TempDir(), "mnt"), work, os.Getuid() == 0
-	o.Pages = map[string]func() ([]byte, error){"status.json": func() ([]byte, error) { return []byte("{}\n"), nil }}
+	o.Pages = []fs.Page{{Name: "status.json", Render: func() ([]byte, error) { return []byte("{}\n"), nil }}}
 	f, err := fs.Mount(o, ix)
 	if err != nil {
 		t.Fatal(err)
