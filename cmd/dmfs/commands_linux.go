@@ -5,7 +5,8 @@ import "github.com/urfave/cli/v2"
 func commands() []*cli.Command {
 	return []*cli.Command{
 		mountCommand(), initCommand(), demoCommand(), generateCommand(), peerCommand(), certificateCommand(),
-		fileCommand(), statusCommand(), peersCommand(), doctorCommand(), restartCommand(), configCommand(), manCommand(), completionCommand(),
+		fileCommand(), statusCommand(), peersCommand(), watchCommand(), doctorCommand(), restartCommand(), configCommand(),
+		manCommand(), completionCommand(),
 		versionCommand(), courierCommand(),
 	}
 }

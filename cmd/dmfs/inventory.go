@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"time"
 
+	"dmfs/fs"
 	"dmfs/index"
 )
 
@@ -37,14 +38,15 @@ type listed struct {
 	State    string     `json:"state"`             // valid, deleted, expired or withheld
 }
 
-// pages are the files of .dmfs, each with what makes it.
-func (r *reporter) pages() map[string]func() ([]byte, error) {
+// pages are the files of .dmfs, each with what makes it. Their order is for ever.
+func (r *reporter) pages() []fs.Page {
 	registry := newRegistry(r)
-	return map[string]func() ([]byte, error){
-		"metrics":     func() ([]byte, error) { return metricsPage(registry) },
-		"status.json": func() ([]byte, error) { return renderPage(r.status()) },
-		"peers.json":  func() ([]byte, error) { return renderPage(r.peers()) },
-		"files.json":  func() ([]byte, error) { return renderPage(r.files()) },
+	return []fs.Page{
+		{Name: "files.json", Render: func() ([]byte, error) { return renderPage(r.files()) }},
+		{Name: "metrics", Render: func() ([]byte, error) { return metricsPage(registry) }},
+		{Name: "peers.json", Render: func() ([]byte, error) { return renderPage(r.peers()) }},
+		{Name: "status.json", Render: func() ([]byte, error) { return renderPage(r.status()) }},
+		{Name: eventsPage, Render: r.journal.page},
 	}
 }
 

@@ -28,6 +28,8 @@ var (
 	metricBehind    = metric("clock_behind_seconds", "How far this clock is before the newest version; 0 if by less than the clock skew.")
 	metricWarnings  = metric("warnings", "Warnings in the status.")
 	metricRefused   = metric("refused_names", "Names in the status of which something was refused lately.")
+	metricRequests  = metric("requests_total", "Requests of programs that use the mount, by how they were answered: OK or an errno.", "operation", "errno")
+	metricSync      = metric("sync_bytes_total", "Bytes of sync, of fetched contents and of what members tell of members, without gossip and encryption.", "direction")
 )
 
 func metric(name, help string, labels ...string) *prometheus.Desc {
@@ -37,6 +39,7 @@ func metric(name, help string, labels ...string) *prometheus.Desc {
 // newRegistry is what Prometheus is told of a node, when it asks.
 func newRegistry(r *reporter) *prometheus.Registry {
 	registry := prometheus.NewRegistry()
+	registry.MustRegister(r.counters.all()...)
 	registry.MustRegister(r, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return registry
 }
@@ -70,6 +73,24 @@ func (r *reporter) Collect(out chan<- prometheus.Metric) {
 		gauge(metricDraft, float64(size))
 	}
 	collectPeers(p.Peers, gauge)
+	r.collectCounts(out)
+}
+
+// collectCounts tells what is counted elsewhere, since the process serves the mount or joined the network.
+func (r *reporter) collectCounts(out chan<- prometheus.Metric) {
+	count := func(d *prometheus.Desc, value uint64, labels ...string) {
+		out <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(value), labels...)
+	}
+	if f := r.mount.Load(); f != nil {
+		for _, q := range f.Requests() {
+			count(metricRequests, q.Count, q.Operation, errnoName(q.Errno))
+		}
+	}
+	if network := r.replica.Load(); network != nil {
+		received, sent := network.Traffic()
+		count(metricSync, received, "in")
+		count(metricSync, sent, "out")
+	}
 }
 
 func collectPeers(peers []pagePeer, gauge func(*prometheus.Desc, float64, ...string)) {

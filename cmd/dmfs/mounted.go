@@ -79,10 +79,11 @@ func (m *mounted) refresh() error {
 
 // files reads what the node says of each name.
 func (m *mounted) files() ([]listed, error) {
-	var list fileList
-	err := m.read("files.json", &list)
+	list, err := m.fileList()
 	return list.Files, err
 }
+
+func (m *mounted) fileList() (list fileList, err error) { return list, m.read("files.json", &list) }
 
 // file finds what the node says of a name.
 func (m *mounted) file(name trust.Name) (listed, bool, error) {
@@ -129,12 +130,15 @@ func (m *mounted) refusal(name string, since time.Time) (pageRefused, bool) {
 	return pageRefused{}, false
 }
 
+// refusalErrnos are what a file can be refused with.
+var refusalErrnos = []syscall.Errno{
+	syscall.EINVAL, syscall.EFBIG, syscall.EBADMSG, syscall.EKEYREJECTED, syscall.ENOKEY,
+	syscall.EACCES, syscall.EKEYREVOKED, syscall.EKEYEXPIRED, syscall.ESTALE, syscall.ERANGE, syscall.EDQUOT,
+}
+
 // isRefusal says whether err is a verdict on a file rather than trouble.
 func isRefusal(err error) bool {
-	for _, errno := range []syscall.Errno{
-		syscall.EINVAL, syscall.EFBIG, syscall.EBADMSG, syscall.EKEYREJECTED, syscall.ENOKEY,
-		syscall.EACCES, syscall.EKEYREVOKED, syscall.EKEYEXPIRED, syscall.ESTALE, syscall.ERANGE, syscall.EDQUOT,
-	} {
+	for _, errno := range refusalErrnos {
 		if errors.Is(err, errno) {
 			return true
 		}

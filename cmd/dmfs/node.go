@@ -159,11 +159,14 @@ func (n *node) start(ctx context.Context, l *legacy) (err error) {
 	n.report = &reporter{
 		index: n.index, credential: n.credential, peerID: replica.PeerID(n.id.Public().Key),
 		mountpoint: n.cfg.Mountpoint, started: time.Now(), indexPath: indexPath(n.cfg),
+		journal: newJournal(time.Now()), counters: newCounters(), examine: make(chan struct{}, 1),
 	}
+	n.index.OnRefuse(n.report.refused)
 	if err = n.mountIndex(l); err != nil {
 		return errors.Join(err, n.index.Close())
 	}
 	n.report.mount.Store(n.mount)
+	n.report.touchEvents() // who watched an earlier process is to look at this one
 	n.monitor = n.report.startMonitor(n.cfg.Metrics, n.log)
 	n.follow(ctx, after)
 	if n.keep {
@@ -184,6 +187,7 @@ func (n *node) follow(ctx context.Context, after uint64) {
 	var running sync.WaitGroup
 	running.Go(func() { n.policy.follow(ctx, after, n.policyChanged) })
 	running.Go(func() { n.credential.follow(ctx, n.renew) })
+	running.Go(func() { n.report.watchCertificates(ctx) })
 	n.unfollow = func() {
 		cancel()
 		running.Wait()
@@ -257,7 +261,7 @@ func (n *node) mountIndex(l *legacy) (err error) {
 		AllowOther: cfg.Mount.AllowOther, ReadOnly: cfg.Mount.ReadOnly,
 		UID: cfg.Mount.UID, GID: cfg.Mount.GID, DirMode: cfg.Mount.DirMode, FileMode: cfg.Mount.FileMode,
 		MaxDrafts: cfg.Mount.MaxDrafts, MaxDraftBytes: cfg.Mount.MaxDraftBytes, DraftAge: cfg.Mount.DraftAge,
-		Pages: n.report.pages(),
+		Pages: n.report.pages(), Shown: n.report.shown,
 	}, n.index)
 	if err != nil {
 		err = fail(exitFailed, mountHint(err, cfg.Mountpoint), "cannot mount: %w", err)

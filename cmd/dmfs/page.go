@@ -71,6 +71,9 @@ type reporter struct {
 	peerID     string
 	mountpoint string
 	started    time.Time
+	journal    *journal
+	counters   *counters
+	examine    chan struct{} // there may be another certificate; holds one
 }
 
 func (r *reporter) status() page {

@@ -167,11 +167,14 @@ func printPeers(w io.Writer, peers []pagePeer, now time.Time) {
 		}
 	}
 	for _, p := range peers {
-		if p.NotAfter != nil && p.NotAfter.Sub(now) < 10*daily {
+		if p.NotAfter != nil && p.NotAfter.Sub(now) < soonOver {
 			say(w, "", "certificate of %s over in %s", p.who(), span(p.NotAfter.Sub(now)))
 		}
 	}
 }
+
+// soonOver is how long before its end a peer's certificate is worth a word.
+const soonOver = 10 * daily
 
 func peersCommand() *cli.Command {
 	return &cli.Command{
