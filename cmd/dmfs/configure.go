@@ -16,7 +16,7 @@ func configCommand() *cli.Command {
 	return &cli.Command{
 		Name:        "config",
 		Usage:       "explain and translate configurations",
-		Subcommands: []*cli.Command{configKeysCommand()},
+		Subcommands: []*cli.Command{configKeysCommand(), configImportCommand()},
 	}
 }
 
