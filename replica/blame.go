@@ -29,6 +29,13 @@ var (
 	faultStreams   = fault{what: "opens more streams than it is served", honest: true}
 	faultPromise   = fault{what: "does not have what it lists", honest: true}
 	faultSlow      = fault{what: "does not answer in time", honest: true}
+	faultComing    = fault{what: "connects and leaves again and again", honest: true}
+)
+
+// Of how often a peer comes and goes the log says that much, lest it fill the disk.
+const (
+	comingsBurst = 32      // of one peer at once
+	comingsRate  = 1. / 60 // and per second
 )
 
 // blame says in the log what a peer, or a member that need not be connected, does wrong: once an hour of
@@ -46,6 +53,15 @@ func (r *Replica) blame(id peer.ID, f fault, err error) {
 	if last {
 		r.log.Log(context.Background(), level, "no more of these for a while", "fault", f.what, "for", toldFor)
 	}
+}
+
+// note says in the log that a peer came or went.
+func (r *Replica) note(id peer.ID, what string) {
+	if r.noted.spend(id, 1, time.Now()) > 0 {
+		r.blame(id, faultComing, nil)
+		return
+	}
+	r.log.Info(what, "peer", id)
 }
 
 // nameOf returns the name in a member's certificate, empty when none is known.

@@ -86,12 +86,15 @@ func (r *Replica) askContacts(c *comparison, items []wire.Item) (news bool, err 
 	if err := c.x.send(want); err != nil {
 		return false, err
 	}
-	for range len(items) + 1 {
+	for sent := range len(items) + 1 {
 		m, err := c.x.receive(wire.MaxContact, stepWithin)
 		if err != nil {
 			return news, err
 		}
 		if _, end := m.(wire.End); end {
+			if sent < len(items) {
+				r.blame(c.m.id, faultPromise, nil)
+			}
 			for _, it := range asked {
 				c.m.refuse(it, declined{until: r.now().Add(refusedFor), policy: c.mine.policy})
 			}

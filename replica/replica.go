@@ -71,6 +71,7 @@ type Replica struct {
 	peersFile string
 	ways
 	blamed    *told
+	noted     *allowances[peer.ID] // comings and goings that are logged, by peer
 	gossiped  *allowances[peer.ID] // messages, by who sent them to us
 	signed    *signings
 	admission *admission    // nil without a network or a certificate
@@ -193,6 +194,7 @@ func assemble(ctx context.Context, stop func(), cfg Config, ix *index.Index, a *
 		names:     namesOf(cfg.Network),
 		summaries: newSummaries(ix),
 		blamed:    &told{},
+		noted:     newAllowances[peer.ID](comingsBurst, comingsRate),
 		gossiped:  newAllowances[peer.ID](gossipBurst, gossipRate),
 		signed:    newSignings(),
 		inbox:     make(chan arrival, inboxSize),

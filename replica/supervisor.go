@@ -113,7 +113,7 @@ func (r *Replica) arrived(id peer.ID, addrs []ma.Multiaddr, agent string) {
 	m, fresh := r.members.add(id, nil)
 	m.describe(addrs, agent)
 	if m.begin() {
-		r.log.Info("peer connected", "peer", id)
+		r.note(id, "peer connected")
 		r.met(id.String(), r.nameOf(id), true)
 		m.failed.Store(0)
 		r.book.meet(id, r.now())
@@ -147,7 +147,7 @@ func (r *Replica) departed(id peer.ID) {
 	if m == nil || r.host.Network().Connectedness(id) == network.Connected || !m.finish() {
 		return
 	}
-	r.log.Info("peer lost", "peer", id)
+	r.note(id, "peer lost")
 	if r.ctx.Err() == nil {
 		r.met(id.String(), r.nameOf(id), false)
 	}
