@@ -21,7 +21,7 @@ func tenNames() (names []string) {
 }
 
 // publish signs content at n and copies it into its mount, as of now.
-func publish(t *testing.T, m *harness.Mesh, n *harness.Node, name string, content []byte) {
+func publish(t testing.TB, m *harness.Mesh, n *harness.Node, name string, content []byte) {
 	t.Helper()
 	signature := m.Sign(m.Signer, name, content, trust.VersionAt(time.Now()))
 	if err := n.Copy(name, content, signature); err != nil {

@@ -57,14 +57,28 @@ func build() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	args := []string{"build", "-o", filepath.Join(dir, "dmfs")}
+	return dir, compile(filepath.Join(dir, "dmfs"), "dmfs/cmd/dmfs")
+}
+
+func compile(program, pkg string) error {
+	args := []string{"build", "-o", program}
 	if Race {
 		args = append(args, "-race")
 	}
-	if out, err := exec.Command("go", append(args, "dmfs/cmd/dmfs")...).CombinedOutput(); err != nil {
-		return dir, fmt.Errorf("go build: %w\n%s", err, out)
+	if out, err := exec.Command("go", append(args, pkg)...).CombinedOutput(); err != nil {
+		return fmt.Errorf("go build: %w\n%s", err, out)
 	}
-	return dir, nil
+	return nil
+}
+
+// Program builds another program of this source beside dmfs and returns its path.
+func Program(t testing.TB, pkg string) string {
+	t.Helper()
+	program := filepath.Join(Bin(t), filepath.Base(pkg))
+	if err := compile(program, pkg); err != nil {
+		t.Fatal(err)
+	}
+	return program
 }
 
 // NeedMount skips a test where nothing can be mounted, and fails it in CI.

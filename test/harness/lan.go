@@ -2,7 +2,9 @@ package harness
 
 import (
 	"fmt"
+	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -91,6 +93,25 @@ func (h *Host) Unplug() {
 func (h *Host) Plug() {
 	h.t.Helper()
 	h.ip("link set eth0 up")
+}
+
+// Sent returns the bytes that have left the host, headers of Ethernet included.
+func (h *Host) Sent() (bytes int64) {
+	h.t.Helper()
+	table, err := os.ReadFile(fmt.Sprintf("/proc/%d/net/dev", h.holder.Process.Pid))
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	_, counters, _ := strings.Cut(string(table), "eth0:")
+	const sent = 8 // after eight of what was received
+	fields := strings.Fields(counters)
+	if len(fields) > sent {
+		bytes, err = strconv.ParseInt(fields[sent], 10, 64)
+	}
+	if err != nil || len(fields) <= sent {
+		h.t.Fatalf("no counters in %q: %v", table, err)
+	}
+	return bytes
 }
 
 func newHost(t testing.TB, address string) *Host {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -33,7 +34,8 @@ type Options struct {
 	// Transports are the protocols to listen on and to be dialled by, "tcp" and
 	// "quic"; nil is both.
 	Transports []string
-	// Lan puts each node on a host of its own, with the default port.
+	// Lan puts each node on a host of its own, with the default port, or, when there
+	// are fewer hosts, several on each.
 	Lan *Lan
 	// Known says how many nodes, the first ones, everybody is told the addresses of; 0 is all, less than 0 none.
 	Known int
@@ -113,8 +115,9 @@ func Start(t testing.TB, o Options) *Mesh {
 	return m
 }
 
-// During has whatever fails from now on fail the subtest t, until it ends.
-func (m *Mesh) During(t *testing.T) {
+// During has whatever fails from now on fail the subtest or benchmark t, until it
+// ends.
+func (m *Mesh) During(t testing.TB) {
 	outer := m.t
 	m.t = t
 	t.Cleanup(func() { m.t = outer })
@@ -171,7 +174,7 @@ func (m *Mesh) networkID() trust.Key {
 
 func (m *Mesh) newNode(i int) *Node {
 	m.t.Helper()
-	letter := string(rune('a' + i))
+	letter := nodeName(i)
 	n := &Node{
 		Name: letter, Mount: filepath.Join(m.Dir, letter), State: filepath.Join(m.Dir, letter+".state"),
 		config: filepath.Join(m.Dir, letter+".toml"), log: filepath.Join(m.Dir, letter+".log"), mesh: m,
@@ -192,27 +195,38 @@ func (m *Mesh) newNode(i int) *Node {
 	}
 	n.address, n.port = "127.0.0.1", 0
 	if m.options.Lan != nil {
-		n.host = m.options.Lan.Hosts[i]
-		n.address, n.port = n.host.Address, 7946
+		hosts := m.options.Lan.Hosts
+		n.host = hosts[i%len(hosts)]
+		n.address, n.port = n.host.Address, defaultPort+i/len(hosts)
 	} else {
 		n.port = freePort(m.t)
 	}
 	return n
 }
 
+// defaultPort is where a node listens that is not told where.
+const defaultPort = 7946
+
+// nodeName is a, b, c... z, a1, b1...
+func nodeName(i int) string {
+	name := string(rune('a' + i%26))
+	if i >= 26 {
+		name += strconv.Itoa(i / 26)
+	}
+	return name
+}
+
 // configFor is the configuration of n, who is told the addresses of all others.
 func (m *Mesh) configFor(n *Node) []byte {
 	var b strings.Builder
 	fmt.Fprintf(&b, "mountpoint = %q\nstate_dir = %q\n\n[cluster]\n", n.Mount, n.State)
-	if m.options.Network == nil || m.options.Lan == nil {
+	if m.options.Network == nil || m.options.Lan == nil || n.port != defaultPort {
 		fmt.Fprintf(&b, "listen = [ %s ]\n", quoted(n.multiaddrs()))
 	} // else the default
 	var peers []string
 	for i, other := range m.Nodes {
-		for _, addr := range other.multiaddrs() {
-			if other != n && (m.options.Known == 0 || i < m.options.Known) {
-				peers = append(peers, addr+"/p2p/"+other.ID)
-			}
+		if other != n && (m.options.Known == 0 || i < m.options.Known) {
+			peers = append(peers, other.Addresses()...)
 		}
 	}
 	fmt.Fprintf(&b, "bootstrap_peers = [ %s ]\n", quoted(peers))

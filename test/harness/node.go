@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -22,7 +23,7 @@ import (
 
 // Node is one node of a mesh: a process, when it runs.
 type Node struct {
-	Name  string        // one letter; in a command line of Mesh.Shell its mount is $A, $B...
+	Name  string        // a, b, c...; in a command line of Mesh.Shell its mount is $A, $B...
 	Mount string        // where its files are
 	State string        // its state_dir
 	ID    string        // its peer id
@@ -198,6 +199,29 @@ func (n *Node) Log() string {
 		return err.Error()
 	}
 	return string(text[max(0, len(text)-16<<10):])
+}
+
+// Lines counts the lines of the node's whole log that contain all of words.
+func (n *Node) Lines(words ...string) (count int) {
+	n.mesh.t.Helper()
+	text, err := os.ReadFile(n.log)
+	if err != nil {
+		n.mesh.t.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		if !slices.ContainsFunc(words, func(w string) bool { return !strings.Contains(line, w) }) {
+			count++
+		}
+	}
+	return count
+}
+
+// Addresses are where the node is reached, as bootstrap_peers takes them.
+func (n *Node) Addresses() (addrs []string) {
+	for _, addr := range n.multiaddrs() {
+		addrs = append(addrs, addr+"/p2p/"+n.ID)
+	}
+	return addrs
 }
 
 // Index opens the index of a node that does not run; the caller closes it.

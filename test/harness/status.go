@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -22,8 +21,11 @@ type Status struct {
 	Refused []struct{ Name, Reason string }
 
 	Member   *struct{ Name, Serial string }
-	Warnings []struct{ Name, Text string }
+	Warnings []StatusWarning
 }
+
+// StatusWarning is something odd about a file, or about the node.
+type StatusWarning struct{ Name, Text string }
 
 // StatusPeer is what it says of another node.
 type StatusPeer struct {
@@ -140,19 +142,4 @@ func Equal(nodes ...*Node) func() error {
 		}
 		return nil
 	}
-}
-
-// Resident returns the resident memory of a running node in bytes.
-func (n *Node) Resident() int64 {
-	n.mesh.t.Helper()
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", n.Pid()))
-	if err != nil {
-		n.mesh.t.Fatal(err)
-	}
-	_, rest, _ := strings.Cut(string(text), "VmRSS:")
-	var kib int64
-	if _, err := fmt.Sscanf(rest, "%d kB", &kib); err != nil {
-		n.mesh.t.Fatal(err)
-	}
-	return kib << 10
 }
