@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
@@ -11,10 +12,8 @@ import (
 
 	"github.com/BurntSushi/toml"
 	"github.com/google/go-cmp/cmp"
-	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"dmfs/index"
-	"dmfs/trust"
 )
 
 // here is what the documented keys say where and for whom the tests run.
@@ -78,10 +77,15 @@ func TestDocumentedDefaultsAreThose(t *testing.T) {
 	absent.Mount.MaxDrafts, absent.Mount.MaxDraftBytes, absent.Mount.DraftAge = 1024, 128<<20, 10*time.Minute
 
 	written := readText(t, withoutExamples(here())+file)
-	if diff := cmp.Diff(absent, written, cmpopts.IgnoreFields(Config{}, "Policy"), cmpopts.EquateEmpty(),
-		cmp.Comparer(func(a, b trust.PublicKey) bool { return a.Key == b.Key })); diff != "" {
+	if diff := cmp.Diff(fields(absent), fields(written)); diff != "" {
 		t.Errorf("(-absent +documented):\n%s", diff)
 	}
+}
+
+// fields are what is in a configuration, an empty list being none.
+func fields(c *Config) []string {
+	c.Policy = nil
+	return strings.Fields(fmt.Sprintf("%+v", *c))
 }
 
 // withoutExamples leaves what stands in the documentation as a default.
