@@ -12,13 +12,24 @@ import (
 // watchersComeBack has the example units watch while the mount is replaced in
 // every way in which that happens, and uses what arrived while nobody watched.
 func (s *site) watchersComeBack(t *testing.T) {
-	s.dropIn("example.service", "ReadWritePaths=/test/log\nExecStart=/bin/cp "+local+"/config.json /test/log/example")
+	const use = "ReadWritePaths=/test/log\nExecStart=/bin/cp " + local + "/config.json /test/log/example\n"
+	s.dropIn("example.service", use+"ExecStart=/bin/sh -c 'test ! -p /test/log/hold || read line < /test/log/hold'")
+	s.dropIn("example-again.service", use)
 	s.run("systemctl", "enable", "--now", "example.path", "example.service")
 	for _, way := range []struct {
 		name    string
 		replace func()
 	}{
 		{"nothing", func() {}},
+		{"a change while the service runs", func() {
+			s.awaitUnit("example.path", "waiting")
+			s.run("mkfifo", "/test/log/hold")
+			s.publishNext()
+			s.exampleUsesNewest("a change")
+			s.publishNext()
+			s.showsNewest()
+			s.sh("echo > /test/log/hold; rm /test/log/hold")
+		}},
 		{"stop and start", func() {
 			s.run("systemctl", "stop", "example.path")
 			s.publishNext()
