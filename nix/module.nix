@@ -128,8 +128,10 @@ in
       type = types.str;
       default = "dmfs";
       description = ''
-        The group of the files in the mount. Its members may propose files when
-        {option}`services.dmfs.settings.mount.dir_mode` is `"0775"`.
+        The group of the files in the mount. Its members may propose new files when
+        {option}`services.dmfs.settings.mount.dir_mode` is `"0775"`; for later versions
+        of what is there {option}`services.dmfs.settings.mount.file_mode` has to be
+        `"0664"` as well.
       '';
     };
 

@@ -47,25 +47,30 @@ func newSite(t *testing.T, m *machine) *site {
 	s.writeWatch("changed:PathChanged:config.json")
 	s.sh("cp /test/dmfs /usr/bin/dmfs && ln -s /usr/bin/dmfs /sbin/mount.dmfs && cp /test/reader /usr/bin/reader")
 	s.sh("mkdir /etc/dmfs && cp /test/etc/* /etc/dmfs/ && cp /test/units/* /etc/systemd/system/")
-	shipped, err := filepath.Glob(filepath.Join(root, "nix/systemd/*"))
-	if err != nil || len(shipped) == 0 {
-		t.Fatalf("no units: %v", err)
-	}
-	for _, unit := range shipped {
-		text, err := os.ReadFile(unit)
-		if err != nil {
-			t.Fatal(err)
-		}
-		s.write("unit", string(text))
-		to := "/etc/systemd/system/"
-		if filepath.Ext(unit) == ".mount" { // instead of dmfs.service: path units would start it
-			to = "/etc/dmfs/"
-		}
-		s.run("cp", "/test/unit", to+filepath.Base(unit))
-	}
+	s.install()
 	s.run("systemctl", "daemon-reload")
 	s.run("systemctl", "start", "remote.service")
 	return s
+}
+
+// install puts there what is shipped, but the mount unit: path units would start it.
+func (s *site) install() {
+	s.t.Helper()
+	shipped, err := filepath.Glob(filepath.Join(root, "nix/systemd/*"))
+	if err != nil || len(shipped) == 0 {
+		s.t.Fatalf("no units: %v", err)
+	}
+	for _, path := range shipped {
+		name, kind, _ := strings.Cut(filepath.Base(path), ".")
+		to := "/etc/systemd/system/" + filepath.Base(path)
+		switch kind {
+		case "mount":
+			to = "/etc/dmfs/" + filepath.Base(path)
+		case "sysusers", "tmpfiles":
+			to = "/usr/lib/" + kind + ".d/" + name + ".conf"
+		}
+		s.copyTo(to, shippedUnit(s.t, filepath.Base(path)))
+	}
 }
 
 // configure writes the two configurations and keys into /test/etc.
