@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"dmfs/test/harness"
 )
 
 // TestReadmeRunsAsWritten types every ```console block of README.md into one
@@ -31,6 +33,29 @@ func TestReadmeRunsAsWritten(t *testing.T) {
 	if !strings.Contains(string(out), "Required key not available") {
 		t.Errorf("the session no longer shows a refusal:\n%s", out)
 	}
+}
+
+// TestReadmeMakesAPair has two new machines do what the README says, with a real
+// sshd between them.
+func TestReadmeMakesAPair(t *testing.T) {
+	f := &fleet{t: t}
+	lan := harness.NewLan(t, 2)
+	alpha, beta := f.newVessel("alpha", nil, lan.Hosts[0]), f.newVessel("beta", nil, lan.Hosts[1])
+	alpha.buildStatic("dmfs", "./cmd/dmfs")
+	shells := map[string]shell{}
+	for _, v := range []*vessel{alpha, beta} {
+		v.equip(alpha)
+		v.begin()
+		shells[v.name] = func(command string) (string, error) {
+			return v.try("env", "-C", "/root", "HOME=/root", "sh", "-c", command)
+		}
+	}
+	alpha.await()
+	beta.await()
+	beta.knows(alpha)
+	alpha.put("/root/.ssh/authorized_keys", beta.run("cat", "/root/.ssh/id_ed25519.pub")+"\n", 0o600)
+	alpha.run("systemctl", "start", "ssh.service")
+	follow(t, transcript(t, "README.md", "## Two machines"), shells)
 }
 
 // readmeScript collects the commands: a line that begins with "$ " and the

@@ -16,6 +16,10 @@ import (
 func (f *fleet) agentHas(t *testing.T) {
 	f.b.sh("useradd --create-home --gid users agent && cp /test/agent.key /home/agent/ && chown agent /home/agent/agent.key")
 	f.c.startWallpaper()
+	f.a.publish("ssh/ann", "the admin's\n")
+	f.b.put("/home/agent/cat.png", "\x89PNG\r\n\x1a\n and more", 0o644)
+	f.c.write("cat.png", "\x89PNG\r\n\x1a\n and more")
+	f.follow(t, "### agent")
 	picture := func(size int) string {
 		bytes := append([]byte("\x89PNG\r\n\x1a\n"), make([]byte, size-8)...)
 		_, _ = rand.Read(bytes[8:]) //nolint:errcheck // never fails

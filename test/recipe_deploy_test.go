@@ -41,6 +41,7 @@ type deployment struct {
 
 func (f *fleet) pullDeploy(t *testing.T) {
 	d := &deployment{fleet: f}
+	f.a.sh(makeRepository)
 	for _, v := range []*vessel{f.b, f.c} {
 		v.put("/etc/dmfs/rebuild", rebuildCommand, 0o755)
 		d.references = nil
@@ -51,6 +52,8 @@ func (f *fleet) pullDeploy(t *testing.T) {
 	}
 	f.a.put("/usr/lib/dmfs/dmfs-deploy-report.sh", string(read(t, root+"/nix/recipes/pull-deploy/dmfs-deploy-report.sh")), 0o755)
 
+	f.follow(t, "### pull-deploy")
+	d.began = []string{d.references[3]}
 	d.target(0, "", "done 1")
 	d.again() // the same, and the service once more
 	d.target(1, "", "failed 1 error: attribute missing")

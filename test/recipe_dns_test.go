@@ -17,6 +17,7 @@ func (f *fleet) dns(t *testing.T) {
 	c.put("/etc/resolv.conf", "nameserver 127.0.0.1\n", 0o644)
 	c.run("systemctl", "start", "unbound.service")
 	c.install("dns")
+	f.follow(t, "### dns")
 	record := func(address string) string { return fmt.Sprintf("local-data: \"web.mesh.test. A %s\"\n", address) }
 	for _, address := range []string{"192.0.2.1", "192.0.2.2"} {
 		f.a.publish("dns/cnames", "# by hand\n"+record(address))

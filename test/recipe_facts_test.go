@@ -24,14 +24,16 @@ func (f *fleet) machineFacts(t *testing.T) {
 		t.Logf("%s read after %v: %q", v.name, took.Round(time.Millisecond), text)
 		f.c.exports(fmt.Sprintf(`dmfs_machine_info{closure="[^"]*",kernel="%s",machine="%s"} 1`, v.run("uname", "-r"), v.name))
 	}
-	f.c.exports(`dmfs_machine_generation{machine="b"} 42`)
-	f.c.exports(`dmfs_machine_info{closure="/nix/store/abc-nixos-system-b",kernel="[^"]*",machine="b"} 1`)
+	f.c.exports(`dmfs_machine_generation{machine="db"} 42`)
+	f.c.exports(`dmfs_machine_info{closure="/nix/store/abc-nixos-system-b",kernel="[^"]*",machine="db"} 1`)
 
-	before := f.c.run("cat", local+"/facts/by-name/a")
+	f.follow(t, "### machine-facts")
+
+	before := f.c.run("cat", local+"/facts/by-name/admin")
 	f.a.put("/etc/systemd/system/dmfs-facts.timer.d/often.conf", "[Timer]\nOnActiveSec=1s\nOnUnitActiveSec=1s\nRandomizedDelaySec=0\nAccuracySec=100ms\n", 0o644)
 	f.a.sh("systemctl daemon-reload && systemctl restart dmfs-facts.timer")
 	harness.Eventually(t, patience, func() error {
-		if now, err := f.c.try("cat", local+"/facts/by-name/a"); err != nil || strings.TrimSpace(now) == before {
+		if now, err := f.c.try("cat", local+"/facts/by-name/admin"); err != nil || strings.TrimSpace(now) == before {
 			return fmt.Errorf("the facts are still %q: %w", now, err)
 		}
 		return nil
@@ -41,12 +43,12 @@ func (f *fleet) machineFacts(t *testing.T) {
 	// What a machine says must not harm what others say; and it does not stay.
 	f.b.write("lies", "generation=7\ngeneration=8\nuptime_seconds=9\"\nkernel=1\"} 1\\nevil 2\nevil 3\n")
 	f.b.run("dmfs", "file", "update", "/test/lies", "--namespace", "facts", "--key", "/var/lib/dmfs/identity.key", "--ttl", "15s")
-	f.c.exports(`dmfs_machine_generation{machine="b"} 7`)
-	if text := f.c.exports(`dmfs_machine_uptime_seconds{machine="a"} [0-9.e+]+`); strings.Contains(text, "evil") {
+	f.c.exports(`dmfs_machine_generation{machine="db"} 7`)
+	if text := f.c.exports(`dmfs_machine_uptime_seconds{machine="admin"} [0-9.e+]+`); strings.Contains(text, "evil") {
 		t.Errorf("node_exporter exports what a machine made up:\n%s", text)
 	}
 	harness.Eventually(t, patience, func() error {
-		if text := f.c.exports(`dmfs_machine_info`); strings.Contains(text, `machine="b"`) {
+		if text := f.c.exports(`dmfs_machine_info`); strings.Contains(text, `machine="db"`) {
 			return fmt.Errorf("facts outlive their time:\n%s", text)
 		}
 		return nil

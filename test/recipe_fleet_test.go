@@ -46,19 +46,34 @@ const (
 // agent is the signer of fleetAgents, in /test/agent.key of each machine.
 func (f *fleet) agent() *trust.Signer { return trusttest.Signer(2) }
 
+// follow does at the three machines what the README says below a heading.
+func (f *fleet) follow(t *testing.T, heading string) {
+	t.Helper()
+	in := func(v *vessel, enter ...string) shell {
+		return func(command string) (string, error) { return v.try(append(enter, command)...) }
+	}
+	follow(t, transcript(t, "README.md", heading), map[string]shell{
+		"admin": in(f.a, "env", "-C", "/test", "sh", "-c"),
+		"web":   in(f.c, "env", "-C", "/test", "sh", "-c"),
+		"ann":   in(f.b, "env", "-C", "/root", "HOME=/root", "sh", "-c"),
+		"bot":   in(f.b, "runuser", "-u", "agent", "--", "env", "-C", "/home/agent", "sh", "-c"),
+	})
+}
+
 // newFleet boots three machines.
 func newFleet(t *testing.T) *fleet {
 	t.Helper()
 	f := &fleet{t: t, admin: trusttest.Signer(1), network: trusttest.Signer(99)}
 	lan := harness.NewLan(t, 3)
-	for i, name := range []string{"a", "b", "c"} {
+	for i, name := range []string{"admin", "db", "web"} {
 		f.all = append(f.all, f.newVessel(name, trusttest.Signer(10+i), lan.Hosts[i]))
 	}
 	f.a, f.b, f.c = f.all[0], f.all[1], f.all[2]
 	f.a.buildStatic("dmfs", "./cmd/dmfs")
 	for _, v := range f.all {
-		v.put("/usr/bin/dmfs", string(read(t, filepath.Join(f.a.Dir, "dmfs"))), 0o755)
+		v.equip(f.a)
 		f.configure(v)
+		v.enable("dmfs.service")
 		v.begin()
 	}
 	for _, v := range f.all {
@@ -85,10 +100,11 @@ func (f *fleet) newVessel(name string, id *trust.Signer, host *harness.Host) *ve
 	}
 	v.unmount = func() error { return unix.Unmount(v.root, unix.MNT_DETACH) }
 	v.options = []string{"-D", v.root, "--network-namespace-path=" + host.Network()}
+	v.put("/etc/hostname", name+"\n", 0o644)
 	return v
 }
 
-// configure makes v a member with dmfs.service.
+// configure makes v a member.
 func (f *fleet) configure(v *vessel) {
 	f.t.Helper()
 	chain, err := f.network.Certify(trust.CertificateSpec{Name: v.name, Key: v.id.Public().Key,
@@ -101,10 +117,15 @@ func (f *fleet) configure(v *vessel) {
 	v.put("/etc/dmfs/dmfs.toml", f.configuration(v), 0o644)
 	v.write("my.key", string(f.admin.MarshalPEM()))
 	v.write("agent.key", string(f.agent().MarshalPEM()))
+}
+
+// equip gives v the program that builder has built, and the shipped units.
+func (v *vessel) equip(builder *vessel) {
+	v.t.Helper()
+	v.put("/usr/bin/dmfs", string(read(v.t, filepath.Join(builder.Dir, "dmfs"))), 0o755)
 	for _, unit := range []string{"dmfs.service", "dmfs-mount.service"} {
-		v.put("/etc/systemd/system/"+unit, string(read(f.t, filepath.Join(root, "nix/systemd", unit))), 0o644)
+		v.put("/etc/systemd/system/"+unit, string(read(v.t, filepath.Join(root, "nix/systemd", unit))), 0o644)
 	}
-	v.enable("dmfs.service")
 }
 
 // configuration is v's. At b users may propose what they have a key for.

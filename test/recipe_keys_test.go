@@ -21,6 +21,9 @@ func (f *fleet) authorizedKeys(t *testing.T) {
 	c.run("systemctl", "enable", "--now", "ssh.service")
 	key := c.run("cat", "/root/id.pub") + "\n"
 	c.awaitLogin(false)
+	f.b.knows(c)
+	f.a.write("ann.pub", f.b.run("cat", "/root/.ssh/id_ed25519.pub")+"\n")
+	f.follow(t, "### authorized-keys")
 
 	f.a.publish("ssh/ann", key, "--ttl", "12h")
 	t.Logf("admitted after %v", c.awaitLogin(true).Round(time.Millisecond))
@@ -95,4 +98,12 @@ func (v *vessel) awaitLogin(want bool) time.Duration {
 		}
 		return nil
 	})
+}
+
+// knows lets root at v log in elsewhere: v has a key, and knows w by its name.
+func (v *vessel) knows(w *vessel) {
+	v.t.Helper()
+	v.put("/etc/hosts", "127.0.0.1 localhost\n"+w.host.Address+" "+w.name+"\n", 0o644)
+	v.put("/root/.ssh/config", "BatchMode yes\nStrictHostKeyChecking no\nUserKnownHostsFile /dev/null\nLogLevel ERROR\n", 0o600)
+	v.sh("ssh-keygen -q -t ed25519 -N '' -f /root/.ssh/id_ed25519")
 }

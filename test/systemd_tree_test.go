@@ -15,7 +15,7 @@ const (
 	// treePackages are what the tree has beyond a minimal Debian: systemd, and
 	// the programs that are pointed at the mount. getent asks the name server.
 	treePackages = "systemd,systemd-sysv,dbus,procps,unbound,nginx-light,openssh-server,openssh-client," +
-		"git,prometheus-node-exporter"
+		"bind9-dnsutils,git,prometheus-node-exporter"
 	// treeDisabled would start at boot, where nothing that they use is there yet.
 	treeDisabled = "unbound.service nginx.service ssh.service prometheus-node-exporter.service"
 )
