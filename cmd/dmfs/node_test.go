@@ -102,7 +102,7 @@ func TestStatusFitsEightyColumns(t *testing.T) {
 		Version: "v1.2.3", PeerID: id, Mountpoint: "/run/data-mesher", Started: now.Add(-time.Hour),
 		Network:   "P6AE0lukf9/qmVglYrGPNYo5ZnpFrnqLeAzlCZF0lTk=",
 		Addresses: []string{"/ip4/192.168.100.100/udp/7946/quic-v1/p2p/" + id},
-		Peers:     []pagePeer{{ID: id, Connected: true, InSync: true, LastSync: now.Add(-time.Second)}, {ID: id}},
+		Peers:     []pagePeer{{ID: id, Connected: true, InSync: true, LastSync: now.Add(-time.Second)}, {ID: id, Behind: -1}},
 		Refused:   []pageRefused{{Name: "config.json", Origin: "mount", At: now, Reason: "config.json: " + strings.Repeat("many words ", 20)}},
 	}
 	var b strings.Builder

@@ -126,6 +126,8 @@ func (p pagePeer) says(now time.Time) string {
 	text := p.state()
 	if !p.Connected && p.Seen.Unix() > 0 {
 		text += " for " + span(now.Sub(p.Seen))
+	} else if !p.Connected {
+		text += ", not seen yet"
 	}
 	switch {
 	case p.Behind == 1:
@@ -136,53 +138,14 @@ func (p pagePeer) says(now time.Time) string {
 	return text
 }
 
-// span is a duration as people say it: its largest unit alone.
-func span(d time.Duration) string {
-	for _, unit := range []struct {
-		name   string
-		length time.Duration
-	}{{"day", 24 * time.Hour}, {"hour", time.Hour}, {"minute", time.Minute}} {
-		if n := int(d / unit.length); n == 1 {
-			return "1 " + unit.name
-		} else if n > 1 {
-			return fmt.Sprintf("%d %ss", n, unit.name)
-		}
-	}
-	return fmt.Sprintf("%d s", int(max(0, d)/time.Second))
-}
-
-// printPeers says how the mesh is: a count, and a line for each peer that is not
-// as it should be.
-func printPeers(w io.Writer, peers []pagePeer, now time.Time) {
-	equal := 0
-	for _, p := range peers {
-		if p.state() == stateEqual {
-			equal++
-		}
-	}
-	say(w, "peers", "%d of %d in sync, %d connected", equal, len(peers), connected(peers))
-	for _, p := range peers {
-		if p.state() != stateEqual {
-			say(w, "", "%s %s", p.who(), p.says(now))
-		}
-	}
-	for _, p := range peers {
-		if p.NotAfter != nil && p.NotAfter.Sub(now) < soonOver {
-			say(w, "", "certificate of %s over in %s", p.who(), span(p.NotAfter.Sub(now)))
-		}
-	}
-}
-
-// soonOver is how long before its end a peer's certificate is worth a word.
-const soonOver = 10 * daily
-
 func peersCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "peers",
 		Usage: "list the other nodes, what they have and since when",
 		Description: `Formats .dmfs/peers.json of the mount; --json prints it as it is. A node is
 "equal" when it has all that this one has, "differs" when it has not, and "away"
-when it is not connected.
+when it is not connected to this one. Among more than 64 nodes each is connected
+to some of them only, and hears from these what the others have.
 
 Exit codes: 0 done, 1 failed, 2 wrong command line or configuration, 4 no node
 is mounted there.`,
@@ -208,10 +171,14 @@ func listPeers(c *cli.Context) error {
 	}
 	slices.SortFunc(list.Peers, func(a, b pagePeer) int { return cmp.Compare(a.who(), b.who()) })
 	for _, p := range list.Peers {
-		fmt.Fprintf(c.App.Writer, "%s\n  %s; round trip %s, %s, %s\n", p.who(), p.says(time.Now()),
-			either(trip(p), "not known"), either(p.Agent, "program not known"), list.way(p))
+		printPeer(c.App.Writer, p, list.way(p), time.Now())
 	}
 	return nil
+}
+
+func printPeer(w io.Writer, p pagePeer, way string, now time.Time) {
+	fmt.Fprintln(w, p.who())
+	fold(w, "  ", "%s; round trip %s, %s, %s", p.says(now), either(trip(p), "not known"), either(p.Agent, "program not known"), way)
 }
 
 // way says how a peer is reached.

@@ -89,11 +89,19 @@ func printPage(w io.Writer, p page, now time.Time) {
 		say(w, "warning", "this clock is %s behind the newest version: it is wrong, or a signer's was",
 			p.ClockBehind.Round(time.Second))
 	}
+	if n := len(p.Warnings) - maxListed; n > 0 {
+		say(w, "warning", "%d earlier ones: --json has all", n)
+		p.Warnings = p.Warnings[n:]
+	}
 	for _, x := range p.Warnings {
 		say(w, "warning", "at %s: %s", x.At.Format(time.DateTime), x.Text)
 	}
 	if len(p.Overruled) > 0 {
 		say(w, "warning", "the configuration overrules policy.toml: %s", strings.Join(p.Overruled, ", "))
+	}
+	if n := len(p.Refused) - maxListed; n > 0 {
+		say(w, "refused", "%d earlier ones: --json has all", n)
+		p.Refused = p.Refused[n:]
 	}
 	for _, r := range p.Refused {
 		say(w, "refused", "%s, from %s at %s: %s", r.Name, r.Origin, r.At.Format(time.DateTime), r.sentence())

@@ -4,18 +4,30 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"unicode/utf8"
 )
 
 // say prints one line of a report, folded to 80 columns where it has spaces.
 func say(w io.Writer, label, format string, args ...any) {
-	const indent, width = 12, 80
-	line := fmt.Sprintf("%-*s", indent-1, label)
+	fold(w, fmt.Sprintf("%-12s", label), format, args...)
+}
+
+// fold prints a line behind a prefix, and below that what is beyond 80 columns.
+func fold(w io.Writer, prefix, format string, args ...any) {
+	const width = 80
+	indent := utf8.RuneCountInString(prefix)
+	line, columns := prefix, indent
 	for _, word := range strings.Fields(fmt.Sprintf(format, args...)) {
-		if len(line) > indent && len(line)+1+len(word) > width {
+		length := utf8.RuneCountInString(word)
+		switch {
+		case columns == indent:
+		case columns+1+length > width:
 			fmt.Fprintln(w, line)
-			line = strings.Repeat(" ", indent-1)
+			line, columns = strings.Repeat(" ", indent), indent
+		default:
+			line, columns = line+" ", columns+1
 		}
-		line += " " + word
+		line, columns = line+word, columns+length
 	}
 	fmt.Fprintln(w, line)
 }
