@@ -21,6 +21,7 @@ var (
 	metricDelivered = metric("index_delivered_seq", "Number of the newest change that the mount shows.")
 	metricIndex     = metric("index_file_bytes", "Size of the index file.")
 	metricPeers     = metric("peers", "Other nodes: equal and differs are connected, away are dialled.", "state")
+	metricLacking   = metric("peers_lacking", "Other nodes, connected or not, that as last heard lack something that is here.")
 	metricRTT       = metric("peer_rtt_seconds", "Round trip to a connected peer.", "peer")
 	metricDrafts    = metric("drafts", "Writes that are not complete.")
 	metricDraft     = metric("draft_bytes", "Bytes in them.")
@@ -95,8 +96,12 @@ func (r *reporter) collectCounts(out chan<- prometheus.Metric) {
 
 func collectPeers(peers []pagePeer, gauge func(*prometheus.Desc, float64, ...string)) {
 	count := map[string]int{stateEqual: 0, stateDiffers: 0, stateAway: 0}
+	lacking := 0
 	for _, p := range peers {
 		count[p.state()]++
+		if p.lacks() && p.Behind > 0 {
+			lacking++
+		}
 		if p.Connected && p.RTT > 0 {
 			gauge(metricRTT, p.RTT.Seconds(), p.ID)
 		}
@@ -104,6 +109,7 @@ func collectPeers(peers []pagePeer, gauge func(*prometheus.Desc, float64, ...str
 	for state, n := range count {
 		gauge(metricPeers, float64(n), state)
 	}
+	gauge(metricLacking, float64(lacking))
 }
 
 // metricsPage is the page that Prometheus's textfile collectors read.
