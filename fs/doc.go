@@ -28,6 +28,13 @@
 // arrives. NAME.sig changes together with NAME and has no event of its own:
 // watch NAME.
 //
+// # Pages
+//
+// The other files of .dmfs are pages, made anew at each open. Nobody writes them, so the kernel has no
+// event for them: the courier sets the times of one that is worth a look (touch.go), and its watchers
+// see IN_ATTRIB, ten times a second at most. Nobody waits in a read or a poll for news, since
+// what waits in a request keeps the machine from being suspended.
+//
 // # History
 //
 // The versions of a name that the index keeps are files too, read-only, below

@@ -15,7 +15,7 @@ import (
 // pathUnitsFire for a file and a directory that another node changes.
 func (s *site) pathUnitsFire(t *testing.T) {
 	moves := []string{"changed-file:PathChanged:watched/file", "modified-file:PathModified:watched/file",
-		"changed-dir:PathChanged:watched", "modified-dir:PathModified:watched"}
+		"changed-dir:PathChanged:watched", "modified-dir:PathModified:watched", "events:PathChanged:.dmfs/events"}
 	states := []string{"exists:PathExists:watched/file", "not-empty:DirectoryNotEmpty:watched"}
 	all := slices.Concat(moves, states)
 	s.startWatches(all)
