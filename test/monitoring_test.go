@@ -41,7 +41,7 @@ func TestMonitoringNamesMetricsThatAreExported(t *testing.T) {
 		for _, line := range strings.Split(m.Must("cat $A/.dmfs/metrics"), "\n") {
 			exported[metricName.FindString(line)] = true
 		}
-		for _, name := range named(t) {
+		for _, name := range namedMetrics(t) {
 			if !exported[name] {
 				return fmt.Errorf("%s is not exported", name)
 			}
@@ -50,8 +50,8 @@ func TestMonitoringNamesMetricsThatAreExported(t *testing.T) {
 	})
 }
 
-// named are all metrics that rules and dashboard name.
-func named(t *testing.T) []string {
+// namedMetrics are all metrics that rules and dashboard name.
+func namedMetrics(t *testing.T) []string {
 	t.Helper()
 	names := map[string]bool{}
 	for _, query := range append(queries(t), string(read(t, alerts))) {
