@@ -15,7 +15,9 @@
 // direction, down to a chain or a star, and of everything, which break connections or silence them; nodes
 // that stop and start, also from an older copy of their disk; files, tombstones and lifetimes by two signers,
 // with versions that are equal, of 1970 and of 2099, and contents that are inline in gossip, in sync, or
-// fetched; policies that differ and change; clocks that are minutes wrong, in 1970, or in 2099.
+// fetched; policies that differ and change; clocks that are minutes wrong, in 1970, or in 2099. A third of the
+// schedules is in a network, with a namespace in which each node has a name of its own, which is published at any
+// node; not all policies have the namespace. With datagrams only members get in then.
 //
 // On the level of streams a fourth of the schedules has a hostile member. It repeats, changes and forges
 // gossip, says nonsense, and has honest nodes answer in its place, with a lie here and there. And in a third no
@@ -37,8 +39,8 @@
 //
 // Finally: each index is sound, and no stream and no goroutine is left.
 //
-// What has no place in schedules yet: networks with certificates and namespaces, the policy that travels, and
-// power cuts. There are tests of their own for these.
+// What has no place in schedules yet: certificates that end or are revoked, the policy that travels, and power
+// cuts. There are tests of their own for these.
 //
 // # Seeds
 //

@@ -22,6 +22,7 @@ type machine struct {
 	dir     string
 	fabric  fabric
 	config  replica.Config
+	chain   trust.Chain // its certificate, zero without a network
 	ahead   atomic.Int64
 	set     time.Time // when the clock was set
 	index   *index.Index
@@ -51,6 +52,7 @@ func (m *machine) setClock(ahead time.Duration) {
 	m.set = time.Now()
 }
 
+func (m *machine) name() string { return fmt.Sprint("node", m.number) }
 func (m *machine) path() string { return filepath.Join(m.dir, fmt.Sprint("index", m.number)) }
 func (m *machine) copy() string { return m.path() + ".copy" }
 

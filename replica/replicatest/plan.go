@@ -19,6 +19,8 @@ type plan struct {
 	lazy   bool // no timer has anybody sync: what wakes nodes up must do
 	healed shape
 	guided bool // all find each other by the first node
+
+	members bool // there is a network, of which all but the hostile member have a certificate
 }
 
 // step is something that happens, some time after what happened before.
@@ -40,6 +42,7 @@ func planOf(seed uint64) *plan {
 	p.bounded = p.IntN(4) == 0
 	p.rules, p.last = p.roll(), p.roll()
 	p.faults, p.enemy = p.anyFaults(), p.IntN(4) == 0
+	p.members = p.IntN(3) == 0
 	p.lazy, p.healed = p.IntN(3) == 0, whole
 	if p.lazy && uniform(p.last) { // else a node in between might not pass on what its neighbours need
 		p.healed = []shape{whole, p.chain(), star(p.IntN(p.nodes))}[p.IntN(3)]
@@ -109,6 +112,8 @@ func (p *planner) anything() func(*simulation) {
 		dice = 130
 	}
 	switch n := p.IntN(dice); {
+	case n < 20 && p.members:
+		return p.ownPublication(i)
 	case n < 50:
 		return p.publication(i)
 	case n < 62:
@@ -219,7 +224,7 @@ func (p *planner) publication(i int) func(*simulation) {
 		if st.Deleted {
 			content = nil
 		}
-		s.publish(m, signer, st, content)
+		s.publish(m, publisher{Signer: signers[signer]}, st, content)
 	}
 }
 
@@ -236,11 +241,12 @@ func (p *planner) content() []byte {
 	return b
 }
 
-func (s *simulation) publish(m *machine, signer int, st trust.Statement, content []byte) {
-	sig, err := signers[signer].Sign(trust.DigestOf(content), st)
+func (s *simulation) publish(m *machine, by publisher, st trust.Statement, content []byte) {
+	st.Network = s.plan.network()
+	sig, err := by.Sign(trust.DigestOf(content), st)
 	s.must(err)
-	is := signed{st.Name, st.Version, trust.DigestOf(content), signers[signer].Public().Key, st.Deleted, st.TTL}
-	rec, err := m.index.Policy().Verify(trust.NewClaim(st.Name, sig, content), m.now())
+	is := signed{st.Name, st.Version, trust.DigestOf(content), by.Public().Key, st.Deleted, st.TTL}
+	rec, err := m.index.Policy().Verify(trust.NewClaim(st.Name, sig, content).WithCertificate(by.chain), m.now())
 	if err == nil {
 		err = s.propose(m, is, rec)
 	}

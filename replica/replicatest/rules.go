@@ -15,6 +15,7 @@ var signers, stranger = []*trust.Signer{trusttest.Signer(1), trusttest.Signer(2)
 // verdicts of package trust are checked against.
 type rule struct {
 	may    map[string][]int // which signers, by name
+	spaces bool             // each member may sign in its part of the namespace, if there is a network
 	latest trust.Version    // of the name "a"; zero: any
 	ahead  time.Duration    // max_future; zero: any
 	policy *trust.Policy
@@ -22,32 +23,35 @@ type rule struct {
 }
 
 func (r *rule) allow(s signed) bool {
+	if _, member, ok := r.policy.Namespace(s.name); ok {
+		return member == s.signer
+	}
 	if r.latest > 0 && s.name.String() == "a" && s.version > r.latest {
 		return false
 	}
 	return slices.Contains(r.keys[s.name], s.signer)
 }
 
-// newRules makes the policies that the nodes of a simulation have at times.
-func newRules(start time.Time) ([]*rule, error) {
+// newRules makes the policies that the nodes of a simulation have at times, of a network or of none.
+func newRules(start time.Time, network trust.Key) ([]*rule, error) {
 	both, one, other := []int{0, 1}, []int{0}, []int{1}
 	rules := []*rule{
-		{may: map[string][]int{"a": both, "b": both, "dns/c": both}},
+		{may: map[string][]int{"a": both, "b": both, "dns/c": both}, spaces: true},
 		{may: map[string][]int{"a": both, "dns/c": both}},
-		{may: map[string][]int{"a": one, "b": other, "dns/c": both}},
+		{may: map[string][]int{"a": one, "b": other, "dns/c": both}, spaces: true},
 		{may: map[string][]int{"a": one, "b": one, "dns/c": one}},
 		{may: map[string][]int{"a": both, "b": both}, latest: trust.VersionAt(start.Add(time.Minute))},
-		{may: map[string][]int{"a": both, "b": both, "dns/c": both}, ahead: time.Hour},
+		{may: map[string][]int{"a": both, "b": both, "dns/c": both}, ahead: time.Hour, spaces: true},
 	}
 	for _, r := range rules {
-		if err := r.make(); err != nil {
+		if err := r.make(network); err != nil {
 			return nil, err
 		}
 	}
 	return rules, nil
 }
 
-func (r *rule) make() (err error) {
+func (r *rule) make(network trust.Key) (err error) {
 	files := make(map[trust.Name][]trust.PublicKey)
 	r.keys = make(map[trust.Name][]trust.Key)
 	bounds := make(map[trust.Name]trust.Bounds)
@@ -64,6 +68,10 @@ func (r *rule) make() (err error) {
 			bounds[n] = trust.Bounds{NotAfter: r.latest}
 		}
 	}
-	r.policy, err = trust.NewPolicy(trust.Rules{Files: files, Bounds: bounds, MaxFuture: r.ahead})
+	rules := trust.Rules{Network: network, Files: files, Bounds: bounds, MaxFuture: r.ahead}
+	if r.spaces && !network.IsZero() {
+		rules.Namespaces = []string{space}
+	}
+	r.policy, err = trust.NewPolicy(rules)
 	return err
 }

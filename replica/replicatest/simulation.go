@@ -97,12 +97,13 @@ func pass(d time.Duration) {
 }
 
 func newSimulation(t testing.TB, level Level, dir string, seed uint64) *simulation {
-	rules, err := newRules(epoch)
+	plan := planOf(seed)
+	rules, err := newRules(epoch, plan.network())
 	if err != nil {
 		t.Fatal(err)
 	}
 	s := &simulation{
-		t: t, plan: planOf(seed), links: newLinks(seed), rules: rules, published: make(map[signed]bool),
+		t: t, plan: plan, links: newLinks(seed), rules: rules, published: make(map[signed]bool),
 		begun: time.Now(), lasting: time.Now(), names: rules[0].policy.Names(),
 	}
 	s.fabric = level.open(s.links)
@@ -121,6 +122,9 @@ func newSimulation(t testing.TB, level Level, dir string, seed uint64) *simulati
 	}
 	for _, m := range s.machines {
 		m.config.Bootstrap = s.addresses(m)
+	}
+	if s.plan.members {
+		s.must(s.certify())
 	}
 	return s
 }
@@ -185,7 +189,8 @@ func (s *simulation) report(replay string) {
 
 func (s *simulation) run() {
 	s.links.setFaults(s.plan.faults)
-	s.tell("%d nodes with policies %v, lazy %v, guided %v, %+v", s.plan.nodes, s.plan.rules, s.plan.lazy, s.plan.guided, s.plan.faults)
+	s.tell("%d nodes with policies %v, members %v, lazy %v, guided %v, %+v",
+		s.plan.nodes, s.plan.rules, s.plan.members, s.plan.lazy, s.plan.guided, s.plan.faults)
 	for _, m := range s.machines {
 		s.start(m)
 	}

@@ -1,0 +1,78 @@
+package replicatest
+
+import (
+	"encoding/base64"
+	"time"
+
+	"dmfs/trust"
+	"dmfs/trust/trusttest"
+)
+
+// space is the namespace of simulated networks, and authority who certifies their members.
+const space = "space"
+
+var authority = trusttest.Signer(500)
+
+// network is the key of the schedule's network, zero when it has none.
+func (p *plan) network() trust.Key {
+	if !p.members {
+		return trust.Key{}
+	}
+	return authority.Public().Key
+}
+
+// own is the name in the namespace that belongs to a machine.
+func own(number int) (trust.Name, error) {
+	key := trusttest.Signer(identity + number).Public().Key
+	return trust.ParseName(space + "/" + base64.RawURLEncoding.EncodeToString(key[:]) + "/own")
+}
+
+// certify gives each machine a certificate that is valid whatever its clock says, and has what it may publish
+// compared.
+func (s *simulation) certify() error {
+	for _, m := range s.machines {
+		chain, err := authority.Certify(trust.CertificateSpec{
+			Name: m.name(), Key: trusttest.Signer(identity + m.number).Public().Key,
+			NotBefore: time.Date(1970, 1, 1, 0, 0, 0, 0, time.UTC), NotAfter: time.Date(2200, 1, 1, 0, 0, 0, 0, time.UTC),
+		}, trust.Chain{})
+		if err != nil {
+			return err
+		}
+		name, err := own(m.number)
+		if err != nil {
+			return err
+		}
+		m.chain, s.names = chain, append(s.names, name)
+		m.config.Network, m.config.Certificate = s.plan.network(), func() trust.Chain { return chain }
+	}
+	return nil
+}
+
+// ownPublication has a member sign something in its own part of the namespace, at its own machine or, with a copy
+// of its key and its certificate, at another one.
+func (p *planner) ownPublication(i int) func(*simulation) {
+	whose, content, deleted, nth := p.IntN(p.nodes), p.content(), p.IntN(5) == 0, p.IntN(3)
+	again := p.IntN(4) == 0
+	return func(s *simulation) {
+		m := s.machines[i]
+		if m.replica == nil {
+			return
+		}
+		name, err := own(whose)
+		s.must(err)
+		st := trust.Statement{Name: name, Version: trust.VersionAt(time.Now()), Deleted: deleted}
+		if again { // equal timestamps
+			st.Version = trust.VersionAt(epoch) + trust.Version(nth)*trust.Version(20*time.Second)
+		}
+		if deleted {
+			content = nil
+		}
+		s.publish(m, publisher{trusttest.Signer(identity + whose), s.machines[whose].chain}, st, content)
+	}
+}
+
+// publisher is who signs, and what proves that it may.
+type publisher struct {
+	*trust.Signer
+	chain trust.Chain // zero: the key alone
+}
