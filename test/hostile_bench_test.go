@@ -20,6 +20,8 @@ func BenchmarkPublishUnderAttack(b *testing.B) {
 	for _, h := range hostilities {
 		b.Run(h.attack, func(b *testing.B) {
 			m := harness.Start(b, besieged())
+			publish(b, m, m.Nodes[0], "huge", noise("huge", 10<<20))
+			harness.Eventually(b, patience, harness.Shows("huge", noise("huge", 10<<20), m.Nodes...))
 			remote := []<-chan string{harness.Arrivals(b, m.Nodes[1].Mount), harness.Arrivals(b, m.Nodes[2].Mount)}
 			var calm, first, then spread
 			var busy, lasted float64

@@ -27,6 +27,8 @@ var hostilities = []struct {
 	{"contents", "opens more streams than it is served", false},
 	{"streams", "opens more streams than it is served", false},
 	{"contacts", "does not have what it lists", false},
+	{"restless", "", false},
+	{"crowd", "", false},
 	{"filler", "has more in a namespace than its quota", false},
 	{"versions", "signs new versions faster than they are taken", true},
 	{"stall", "does not answer in time", true},
@@ -43,12 +45,14 @@ var hostilities = []struct {
 	{"foreign", "sends what nobody signed", false},
 	{"forged", "sends what nobody signed", false},
 	{"knocks", "connects and leaves again and again", false},
+	{"all", "sends what is malformed", false},
 }
 
 // TestHostileMember has a member attack three nodes that go on working: what one publishes the others show,
 // what they take up has bounds, and they say who it is.
 func TestHostileMember(t *testing.T) {
 	m := harness.Start(t, besieged())
+	publish(t, m, m.Nodes[0], "huge", noise("huge", 10<<20))
 	converge(t, m, "before")
 	calm := takenUp(m)
 	for _, h := range hostilities {

@@ -34,7 +34,7 @@ type mallory struct {
 // besieged is a network of three nodes that a hostile member can attack.
 func besieged() harness.Options {
 	o := members()
-	o.Files = harness.Names("config.json", "large")
+	o.Files = harness.Names("config.json", "large", "huge")
 	return o
 }
 
@@ -61,7 +61,7 @@ func unleash(t testing.TB, m *harness.Mesh, attack string, authority *trust.Sign
 	}
 	bad.start(t, exec.Command("nice", "-n", "19", harness.Program(t, "dmfs/test/hostile"),
 		"-identity", m.Write(bad.id+".key", self.MarshalPEM()), "-certificate", m.Write(bad.id+".crt", chain.PEM()),
-		"-network", trusttest.Signer(99).Public().Key.String(), "-names", "config.json,large",
+		"-network", trusttest.Signer(99).Public().Key.String(), "-names", "config.json,large,huge",
 		"-nodes", strings.Join(nodes, ","), attack))
 	return bad
 }

@@ -21,6 +21,8 @@ var attacks = map[string]attack{
 	"contents":  {nil, floodContents},
 	"streams":   {nil, floodStreams},
 	"contacts":  {prepareContacts, tellContacts},
+	"restless":  {prepareRestless, tellContacts},
+	"crowd":     {nil, crowd},
 	"filler":    {prepareFiller, fill},
 	"versions":  {nil, floodVersions},
 	"stall":     {prepareStall, stall},

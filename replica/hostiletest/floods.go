@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"time"
 
-	"dmfs/replica/internal/summary"
 	"dmfs/replica/internal/wire"
 	"dmfs/trust"
 
@@ -97,32 +96,6 @@ func floodStreams(ctx context.Context, m *Member, node peer.ID, _ int) {
 	}
 }
 
-// prepareContacts has it list thousands of peers that there are not, other ones each time.
-func prepareContacts(_ context.Context, m *Member) error {
-	m.answers(contacts1, m.listing(func() (tree summary.Tree, _ []wire.Head) {
-		for range 5000 {
-			e := summary.Entry{Version: time.Now().UnixNano(), Stamp: wire.Stamp{1}}
-			copy(e.Key[:], noise(len(e.Key)))
-			tree = tree.Put(e)
-		}
-		return tree, nil
-	}))
-	return nil
-}
-
-// tellContacts has the node look at the list, by showing that it differs.
-func tellContacts(ctx context.Context, m *Member, node peer.ID, _ int) {
-	s, err := m.open(ctx, node, contacts1)
-	if err != nil {
-		return
-	}
-	defer s.Reset()
-	if wire.Write(s, wire.Root{Hash: wire.Hash(noise(16))}) == nil {
-		m.acted()
-	}
-	_, _ = s.Read(make([]byte, 64))
-}
-
 // prepareFiller has it serve contents of its own.
 func prepareFiller(_ context.Context, m *Member) error {
 	m.answers(fetch1, m.offering(pattern))
@@ -151,10 +124,4 @@ func floodVersions(ctx context.Context, m *Member, node peer.ID, _ int) {
 		messages = append(messages, wire.Encode(m.signOwn("x", binary.BigEndian.AppendUint64(nil, uint64(i)), v)))
 	}
 	m.gossip(ctx, node, messages...)
-}
-
-// knock connects and leaves, like somebody who is not let in.
-func knock(_ context.Context, m *Member, node peer.ID, _ int) {
-	_ = m.host.Network().ClosePeer(node)
-	m.acted()
 }

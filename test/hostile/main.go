@@ -1,6 +1,6 @@
 // Command hostile attacks the nodes of a network as one of its members, until its standard input ends. Each line
 // that it prints is how often it has done what the attack is about. The attack "all" is one after the other, each
-// for a few seconds.
+// for a second, and again.
 package main
 
 import (
@@ -17,7 +17,7 @@ import (
 )
 
 // aWhile is how long each attack takes when all are asked for.
-const aWhile = 5 * time.Second
+const aWhile = time.Second
 
 func main() {
 	if err := run(os.Args[1:]); err != nil {
