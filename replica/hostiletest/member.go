@@ -81,7 +81,7 @@ func (m *Member) Attack(ctx context.Context, name string) error {
 	m.answers(fetch1, m.hasNothing)
 	m.answers(contacts1, m.having)
 	if a.prepare != nil {
-		if err := a.prepare(ctx, m); err != nil {
+		if err := a.prepare(ctx, m); err != nil && ctx.Err() == nil {
 			return err
 		}
 	}
