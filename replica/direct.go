@@ -103,6 +103,7 @@ func (r *Replica) straighten() {
 		r.spawn(func() {
 			ctx, cancel := context.WithTimeout(network.WithForceDirectDial(m.ctx, "dmfs"), quickDial)
 			defer cancel()
+			r.clearBackoff(m.id)
 			if err := r.host.Connect(ctx, peer.AddrInfo{ID: m.id, Addrs: addrs}); err != nil {
 				r.log.Debug("no direct connection", "peer", m.id, "err", err)
 			}

@@ -39,6 +39,8 @@ type Config struct {
 	Interfaces []string
 	// Reachability is Auto when empty. Without Network it means nothing.
 	Reachability Reachability
+	// MDNS has members on the same LAN find each other. Without Network it means nothing.
+	MDNS bool
 	// Watch calls changed whenever the network of this machine may have changed, or it woke up, until ctx ends:
 	// WatchMachine does. With nil this is noticed when connections fail.
 	Watch func(ctx context.Context, changed func()) error

@@ -196,11 +196,16 @@ func (r *Replica) dial(m *member, attempt int) {
 	defer cancel()
 	ctx, leave := r.stay.within(ctx)
 	defer leave()
-	if sw, ok := r.host.Network().(interface{ Backoff() *swarm.DialBackoff }); ok {
-		sw.Backoff().Clear(m.id)
-	}
+	r.clearBackoff(m.id)
 	if err := r.host.Connect(ctx, peer.AddrInfo{ID: m.id, Addrs: r.addressesOf(m)}); err != nil && attempt == 0 && m.ctx.Err() == nil {
 		r.log.Info("peer not reached, trying on", "peer", m.id, "err", err)
+	}
+}
+
+// clearBackoff has libp2p dial a peer although it failed to just now.
+func (r *Replica) clearBackoff(id peer.ID) {
+	if sw, ok := r.host.Network().(interface{ Backoff() *swarm.DialBackoff }); ok {
+		sw.Backoff().Clear(id)
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 type ways struct {
 	reachability Reachability
 	announce     []ma.Multiaddr
+	nearby       bool // members on the LAN are looked for
 	listening    *listening
 	seen         *sightings
 	berths       *berths
@@ -27,6 +28,7 @@ type ways struct {
 func newWays(ctx context.Context, cfg Config) ways {
 	w := ways{
 		reachability: cmp.Or(cfg.Reachability, Auto),
+		nearby:       cfg.MDNS,
 		seen:         &sightings{at: make(map[peer.ID]ma.Multiaddr)},
 		berths:       &berths{until: make(map[peer.ID]time.Time)},
 		moor:         make(chan struct{}, 1),
@@ -56,6 +58,10 @@ func (r *Replica) openUp() error {
 	r.spawn(r.keepOpen)
 	if r.admission != nil && r.reachability == Private {
 		r.spawn(r.keepReserved)
+	}
+	if r.admission != nil && r.nearby {
+		n := nearby{r, make(chan struct{}, maxHints)}
+		r.spawn(func() { n.keepNearby(serviceOf(r.author.network)) })
 	}
 	return r.punchHoles()
 }
