@@ -84,7 +84,7 @@ func Outsider(ctx context.Context, p *trust.Policy, log *slog.Logger, c trust.Ch
 // ProtocolsOf returns what the nodes of a network speak.
 func ProtocolsOf(network trust.Key) []protocol.ID {
 	n := namesOf(network)
-	return []protocol.ID{n.sync, n.fetch, n.member, n.contacts}
+	return []protocol.ID{n.sync, n.fetch, n.member, n.contacts, n.ping}
 }
 
 // Contact signs where a peer is reached.

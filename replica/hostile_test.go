@@ -15,7 +15,6 @@ import (
 	pubsub "github.com/libp2p/go-libp2p-pubsub"
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/protocol"
-	"github.com/libp2p/go-libp2p/p2p/protocol/ping"
 )
 
 // TestI9HostilePeerHurtsNobody: garbage on every protocol while others work on.
@@ -224,7 +223,7 @@ func TestDeadConnectionIsClosed(t *testing.T) {
 	n.Start(t)
 	dead := newStranger(t)
 	silent := func(s network.Stream) { s.Read(make([]byte, 1)) }
-	for _, proto := range []protocol.ID{ping.ID, syncID} {
+	for _, proto := range replica.ProtocolsOf(trust.Key{}) {
 		dead.host.SetStreamHandler(proto, silent)
 	}
 	dead.connect(t, n)

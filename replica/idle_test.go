@@ -1,70 +1,50 @@
 package replica_test
 
 import (
-	"context"
-	"path"
 	"testing"
 	"time"
 
-	"dmfs/index"
 	"dmfs/replica"
 	"dmfs/replica/replicatest"
-	"dmfs/trust"
 	"dmfs/trust/trusttest"
 
 	"github.com/libp2p/go-libp2p"
-	"github.com/libp2p/go-libp2p/core/metrics"
-	"github.com/libp2p/go-libp2p/core/protocol"
 )
 
-// BenchmarkIdle: what each of 30 nodes sends a second, by protocol, in a minute in which nothing happens, and
-// in one that begins with a publication.
-func BenchmarkIdle(b *testing.B) {
-	const n = 30
-	p := trusttest.Policy(b, signer, "a")
-	sent := metrics.NewBandwidthCounter()
-	nodes := replicatest.MeshWith(b, func(int) replicatest.Starter {
-		return func(ctx context.Context, cfg replica.Config, ix *index.Index) (*replica.Replica, error) {
-			return replica.StartWith(ctx, cfg, ix, libp2p.BandwidthReporter(sent))
-		}
-	}, same(n, p)...)
-	informed := func() bool {
-		for _, node := range nodes {
-			for _, other := range nodes {
-				if node != other && (node.Replica.Said(other.Replica.ID()).Moment == 0 || behind(node, other) > 0) {
-					return false
-				}
-			}
-		}
-		return true
-	}
-	replicatest.Eventually(b, "all know of all", informed)
-	version := v0
-	for what, happens := range map[string]bool{"nothing": false, "publication": true} {
-		b.Run(what, func(b *testing.B) {
-			for b.Loop() {
-				<-time.After(10 * time.Second) // what is under way ends
-				before := sent.GetBandwidthByProtocol()
-				minute := time.After(time.Minute)
-				if happens {
-					version++
-					nodes[0].Write(b, trusttest.Record(b, p, signer, "a", []byte("a"), trust.Version(version)))
-					replicatest.Eventually(b, "all know of all", informed)
-				}
-				<-minute
-				tell(b, n, before, sent.GetBandwidthByProtocol())
-			}
-		})
-	}
-}
+func everybody(int, int) bool { return true }
 
-func tell(b *testing.B, n int, before, after map[protocol.ID]metrics.Stats) {
-	b.Helper()
-	all := int64(0)
-	for id, s := range after {
-		more := s.TotalOut - before[id].TotalOut
-		all += more
-		b.ReportMetric(float64(more)/float64(n)/60, path.Base(path.Dir(string(id)))+"-B/s")
+// TestIdleCost: in a network of 30, a node sends less than 100 bytes a second while nothing happens, all that
+// libp2p does included, and less than 50 KB when something is published. The log says of what.
+func TestIdleCost(t *testing.T) {
+	t.Parallel()
+	n := 30
+	if replicatest.Hurried() {
+		n = 10
 	}
-	b.ReportMetric(float64(all)/float64(n)/60, "all-B/s")
+	p := trusttest.Policy(t, signer, "a")
+	sent := newTraffic()
+	replicatest.Bubble(t, replicatest.Datagrams{Start: replica.StartAt}, n, p, everybody, func(t *testing.T, w *replicatest.Net) {
+		w.SetFaults(replicatest.Faults{Delay: 5 * time.Millisecond, Jitter: 10 * time.Millisecond})
+		w.Start(t)
+		<-time.After(time.Minute) // until all have told what they hold
+		cost := func(what string) int {
+			before, wire := sent.byProtocol(), w.Sent()
+			<-time.After(time.Minute)
+			t.Logf("%s: each node sends %.1f datagrams and %.0f bytes a second, with all headers", what,
+				float64(w.Sent().Datagrams-wire.Datagrams)/60/float64(n), float64(w.Sent().Bytes-wire.Bytes)/60/float64(n))
+			all := 0
+			for id, now := range sent.byProtocol() {
+				all += now - before[id]
+				t.Logf("of which %7.1f in streams of %q", float64(now-before[id])/60/float64(n), id)
+			}
+			return all / n
+		}
+		if each := cost("idle"); each > 100*60 {
+			t.Errorf("idle, each node sends %d bytes a minute", each)
+		}
+		w.Nodes[0].Write(t, trusttest.Record(t, p, signer, "a", []byte("a"), v0))
+		if each := cost("publication"); each > 50_000+100*60 {
+			t.Errorf("a publication has each node send %d bytes in the minute after it", each)
+		}
+	}, libp2p.BandwidthReporter(sent))
 }

@@ -171,16 +171,17 @@ func (m *member) hear(conn string) {
 	m.heard[conn] = m.seen
 }
 
-func (m *member) heardSince(conn string, t time.Time) bool {
+func (m *member) heardAt(conn string) time.Time {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.heard[conn].After(t)
+	return m.heard[conn]
 }
 
-func (m *member) measured(rtt time.Duration) {
+func (m *member) measured(conn string, rtt time.Duration) {
+	m.hear(conn)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.rtt, m.seen = rtt, time.Now()
+	m.rtt = rtt
 }
 
 // roster is all members.

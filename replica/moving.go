@@ -120,7 +120,11 @@ func (r *Replica) recheck(m *member) {
 	timeout := briefPing + 4*m.peer().RTT
 	var group sync.WaitGroup
 	for _, c := range r.host.Network().ConnsToPeer(m.id) {
-		group.Go(func() { r.examine(session, m, c, 1, timeout) })
+		group.Go(func() {
+			l := &link{conn: c}
+			defer l.hangUp()
+			r.examine(session, m, l, 1, timeout)
+		})
 	}
 	group.Wait()
 	notify(m.pull)

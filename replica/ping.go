@@ -2,101 +2,121 @@ package replica
 
 import (
 	"context"
-	"crypto/rand"
-	"errors"
 	"io"
-	mrand "math/rand/v2"
+	"math/rand/v2"
 	"slices"
 	"sync"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/network"
-	"github.com/libp2p/go-libp2p/p2p/protocol/ping"
-	msmux "github.com/multiformats/go-multistream"
 )
 
+// A ping shows both ends that the connection is alive, so that only one of them needs to: who waits
+// longer, by chance, has nothing to do.
 const (
-	pingEvery   = 5 * time.Second // mean
+	silentFor   = 8 * time.Second // is a connection before it is pinged, and
+	silentMore  = 2 * time.Second // up to that much longer
 	pingTimeout = 2 * time.Second
 )
 
-// watch pings every connection to a member, now and then and when there is a new one, and closes those that
-// are dead: QUIC and TCP take half a minute to notice. An old connection beside a new one is often dead.
+// watch pings the connections to a member, new ones and those on which nothing was heard for a while, and
+// closes those that are dead: QUIC and TCP take half a minute to notice. An old connection beside a new one
+// is often dead.
 func (r *Replica) watch(session context.Context, m *member) {
+	var links []*link
+	defer func() { relink(links, nil) }()
 	for {
+		links = relink(links, r.host.Network().ConnsToPeer(m.id))
+		probed := false
 		select {
 		case <-session.Done():
 			return
 		case <-m.probe:
-		case <-time.After(pingEvery/2 + mrand.N(pingEvery)):
+			probed = true
+		case <-time.After(m.silentIn(links)):
 		}
-		r.examineAll(session, m)
+		links = relink(links, r.host.Network().ConnsToPeer(m.id))
+		r.examineAll(session, m, links, probed)
 	}
 }
 
-// examineAll is patient with the newest connection only: what an older one is good for, that one does too.
-func (r *Replica) examineAll(session context.Context, m *member) {
-	conns := r.host.Network().ConnsToPeer(m.id)
-	if len(conns) == 0 {
+// silentIn returns how long it is until a connection has been silent for too long.
+func (m *member) silentIn(links []*link) time.Duration {
+	next := silentFor
+	for _, l := range links {
+		next = min(next, silentFor-time.Since(m.heardAt(l.conn.ID())))
+	}
+	return next + rand.N(silentMore)
+}
+
+// examineAll examines those that are silent or, after a probe, all. It is patient with the newest
+// connection only: what an older one is good for, that one does too.
+func (r *Replica) examineAll(session context.Context, m *member, links []*link, probed bool) {
+	if len(links) == 0 {
 		return
 	}
-	newest := slices.MaxFunc(conns, func(a, b network.Conn) int { return a.Stat().Opened.Compare(b.Stat().Opened) })
+	newest := slices.MaxFunc(links, func(a, b *link) int { return a.conn.Stat().Opened.Compare(b.conn.Stat().Opened) })
 	var group sync.WaitGroup
-	for _, c := range conns {
+	for _, l := range links {
+		if !probed && time.Since(m.heardAt(l.conn.ID())) < silentFor {
+			continue
+		}
 		tries, timeout := 1, pingTimeout/2
-		if c == newest {
+		if l == newest {
 			tries, timeout = 2, pingTimeout
 		}
-		group.Go(func() { r.examine(session, m, c, tries, timeout) })
+		group.Go(func() { r.examine(session, m, l, tries, timeout) })
 	}
 	group.Wait()
 }
 
 // examine closes a connection that does not answer and on which nothing else was heard meanwhile.
-func (r *Replica) examine(session context.Context, m *member, c network.Conn, tries int, timeout time.Duration) {
+func (r *Replica) examine(session context.Context, m *member, l *link, tries int, timeout time.Duration) {
 	begun := time.Now()
 	for range tries {
-		rtt, err := pingOn(session, c, timeout)
+		rtt, err := l.ping(session, r.names.ping, timeout)
 		if err == nil {
-			m.measured(rtt)
+			m.measured(l.conn.ID(), rtt)
 			return
 		}
 	}
-	if session.Err() != nil || c.IsClosed() || m.heardSince(c.ID(), begun) {
+	if session.Err() != nil || l.conn.IsClosed() || m.heardAt(l.conn.ID()).After(begun) {
 		return
 	}
 	r.log.Info("closing a dead connection", "peer", m.id)
-	c.Close()
+	l.conn.Close()
 }
 
-// pingOn pings over this very connection; the host's own ping takes any.
-func pingOn(ctx context.Context, c network.Conn, timeout time.Duration) (time.Duration, error) {
-	ctx, cancel := context.WithTimeout(ctx, timeout)
-	defer cancel()
-	s, err := c.NewStream(ctx)
-	if err != nil {
-		return 0, err
+// relink returns the links of these connections, and hangs up on others.
+func relink(links []*link, conns []network.Conn) (now []*link) {
+	for _, c := range conns {
+		i := slices.IndexFunc(links, func(l *link) bool { return l.conn == c })
+		if i < 0 {
+			now = append(now, &link{conn: c})
+			continue
+		}
+		now = append(now, links[i])
+		links = slices.Delete(links, i, i+1)
 	}
-	defer s.Reset()
-	deadline, _ := ctx.Deadline()
-	if err := errors.Join(s.SetDeadline(deadline), s.SetProtocol(ping.ID), msmux.SelectProtoOrFail(ping.ID, s)); err != nil {
-		return 0, err
+	for _, l := range links {
+		l.hangUp()
 	}
-	return roundTrip(s)
+	return now
 }
 
-func roundTrip(s network.Stream) (time.Duration, error) {
-	var out, in [ping.PingSize]byte
-	rand.Read(out[:]) // never fails
-	begun := time.Now()
-	if _, err := s.Write(out[:]); err != nil {
-		return 0, err
+// servePings sends back what comes.
+func (r *Replica) servePings(x *exchange) error {
+	for {
+		if err := x.stream.SetDeadline(time.Now().Add(pingsKept)); err != nil {
+			return err
+		}
+		var b [pingSize]byte
+		if _, err := io.ReadFull(x.r, b[:]); err != nil {
+			return err
+		}
+		x.heard()
+		if _, err := x.stream.Write(b[:]); err != nil {
+			return err
+		}
 	}
-	if _, err := io.ReadFull(s, in[:]); err != nil {
-		return 0, err
-	}
-	if in != out {
-		return 0, errors.New("wrong answer to a ping")
-	}
-	return time.Since(begun), nil
 }

@@ -108,8 +108,8 @@ type Replica struct {
 
 // names are the protocols and the topic of one network.
 type names struct {
-	sync, fetch, contacts, member protocol.ID
-	topic                         string
+	sync, fetch, contacts, member, ping protocol.ID
+	topic                               string
 }
 
 func namesOf(network trust.Key) names {
@@ -119,6 +119,7 @@ func namesOf(network trust.Key) names {
 		fetch:    protocol.ID("/dmfs/" + id + "/fetch/2"),
 		contacts: protocol.ID("/dmfs/" + id + "/contacts/2"),
 		member:   protocol.ID("/dmfs/" + id + "/member/1"),
+		ping:     protocol.ID("/dmfs/" + id + "/ping/1"),
 		topic:    "/dmfs/" + id + "/heads/1",
 	}
 }
@@ -228,6 +229,7 @@ func (r *Replica) run(cfg Config, bootstrap []peer.AddrInfo) error {
 	r.host.SetStreamHandler(r.names.sync, r.serve(newLimiter[peer.ID](4, 256), r.serveSync))
 	r.host.SetStreamHandler(r.names.fetch, r.serve(newLimiter[peer.ID](4, 64), r.serveFetch))
 	r.host.SetStreamHandler(r.names.contacts, r.serve(newLimiter[peer.ID](2, 64), r.serveContacts))
+	r.host.SetStreamHandler(r.names.ping, r.serve(newLimiter[peer.ID](4, 2*maxConns), r.servePings))
 	if r.admission != nil {
 		r.host.SetStreamHandler(r.names.member, r.serve(newLimiter[peer.ID](1, 64), r.serveMember))
 	}

@@ -28,7 +28,7 @@ type exchange struct {
 	peer   peer.ID
 	r      *bufio.Reader
 	w      *bufio.Writer
-	heard  func() // called on every sign of life
+	heard  func() // to be called whenever something came
 }
 
 func (r *Replica) newExchange(s network.Stream) *exchange {
@@ -72,11 +72,7 @@ func (x *exchange) put(m wire.Message) error {
 }
 
 func (x *exchange) flush() error {
-	err := x.w.Flush()
-	if err == nil {
-		x.heard()
-	}
-	return err
+	return x.w.Flush()
 }
 
 func (x *exchange) send(m wire.Message) error {

@@ -23,6 +23,7 @@ type datagrams struct {
 	mu    sync.Mutex
 	ports map[place]*port
 	spare int // the next port for somebody who does not care
+	extra []libp2p.Option
 }
 
 // place is a port of a machine.
@@ -57,7 +58,7 @@ func (d *datagrams) start(m *machine) (*replica.Replica, func() error, error) {
 		return manager, err
 	}
 	r, err := d.level.Start(context.Background(), m.config, m.index, m.now,
-		libp2p.QUICReuse(reuse), libp2p.DisableIdentifyAddressDiscovery()) // which would keep a bubble busy
+		append(d.extra, libp2p.QUICReuse(reuse), libp2p.DisableIdentifyAddressDiscovery())...) // which would keep a bubble busy
 	if err != nil {
 		return nil, nil, err
 	}
@@ -150,9 +151,13 @@ func (p *port) WriteTo(b []byte, to net.Addr) (int, error) {
 	if !ok {
 		return len(b), nil // nobody is there
 	}
+	wait, lost := p.net.links.queue(p.number, len(b))
+	if lost {
+		return len(b), nil
+	}
 	for _, after := range p.net.links.fate(p.number, there.number) {
 		dg := datagram{p.place, append([]byte(nil), b...)}
-		time.AfterFunc(after, func() { p.net.deliver(there, dg) })
+		time.AfterFunc(wait+after, func() { p.net.deliver(there, dg) })
 	}
 	return len(b), nil
 }

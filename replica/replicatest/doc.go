@@ -2,7 +2,8 @@
 //
 //   - Loopback: real nodes on real ports, in real time (Mesh, Node).
 //   - Datagrams: real nodes too, libp2p with QUIC, TLS, identify and gossipsub, but over simulated UDP, and in
-//     a bubble of testing/synctest, where time costs nothing. A schedule takes some 150 ms.
+//     a bubble of testing/synctest, where time costs nothing. A schedule takes some 150 ms. Bubble is this level
+//     without a schedule, for tests of what takes long or needs links of a certain speed.
 //   - Streams: everything of package replica and the real index, over streams in memory. There is no libp2p
 //     below them, so that a schedule takes some 15 ms and ten thousand can be tried. Little stands in for it:
 //     connections that are there or not, streams that come late, break or stall, and gossip that passes on

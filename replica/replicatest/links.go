@@ -23,6 +23,7 @@ type Links struct {
 	dice    map[[2]int]*rand.Rand // of each link, so that what happens on others does not matter
 	seed    uint64
 	changed []func()
+	uplinks map[int]*uplink
 }
 
 func newLinks(seed uint64) *Links {

@@ -27,18 +27,27 @@ type Node struct {
 	Replica *replica.Replica // nil while stopped
 	Config  replica.Config   // may be changed while stopped
 	Start   func(t testing.TB)
+
+	stopped func()
 }
 
 // New returns the i-th node, not started. Its identity depends on i alone. The options are the index's.
 func New(t testing.TB, i int, p *trust.Policy, start Starter, options ...index.Option) *Node {
 	t.Helper()
+	return newNode(t, i, filepath.Join(t.TempDir(), fmt.Sprint("index", i)), p, start, func() {}, options...)
+}
+
+// newNode does so with an index at path; stopped is called once the replica is closed.
+func newNode(t testing.TB, i int, path string, p *trust.Policy, start Starter, stopped func(), options ...index.Option) *Node {
+	t.Helper()
 	n := &Node{
-		Index: indextest.OpenAt(t, filepath.Join(t.TempDir(), fmt.Sprint("index", i)), p, options...),
+		Index: indextest.OpenAt(t, path, p, options...),
 		Config: replica.Config{
-			Identity: trusttest.Signer(1000 + i).Ed25519(),
+			Identity: trusttest.Signer(identity + i).Ed25519(),
 			Listen:   []string{"/ip4/127.0.0.1/udp/0/quic-v1", "/ip4/127.0.0.1/tcp/0"},
 			Version:  "test",
 		},
+		stopped: stopped,
 	}
 	n.Start = func(t testing.TB) { t.Helper(); n.start(t, start) }
 	t.Cleanup(func() { n.Stop(t) })
@@ -69,6 +78,7 @@ func (n *Node) Stop(t testing.TB) {
 		t.Error(err)
 	}
 	n.Replica = nil
+	n.stopped()
 }
 
 // Mesh starts a node for each policy and waits until every node has compared itself with every other.
@@ -96,17 +106,21 @@ func MeshWith(t testing.TB, starter func(i int) Starter, policies ...*trust.Poli
 // Acquainted reports whether each node is connected to, and has compared itself with, each other one.
 func Acquainted(nodes ...*Node) bool {
 	for _, n := range nodes {
-		met := 0
-		for _, p := range n.Replica.Peers() {
-			if p.Connected && !p.LastSync.IsZero() {
-				met++
-			}
-		}
-		if met < len(nodes)-1 {
+		if met(n) < len(nodes)-1 {
 			return false
 		}
 	}
 	return true
+}
+
+// met returns with how many peers a node is connected and has compared itself.
+func met(n *Node) (count int) {
+	for _, p := range n.Replica.Peers() {
+		if p.Connected && !p.LastSync.IsZero() {
+			count++
+		}
+	}
+	return count
 }
 
 // Write applies records as the mount does.

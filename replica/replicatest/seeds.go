@@ -21,7 +21,7 @@ func SimulateMany(t *testing.T, level Level, few, many int) {
 	switch given := os.Getenv(seedVariable); {
 	case given != "":
 		first, count = seedOf(t, given), 1
-	case race || testing.Short():
+	case Hurried():
 		count = few
 	case os.Getenv(longVariable) != "":
 		first, count = uint64(rand.Uint32()), 10*many

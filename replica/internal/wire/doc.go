@@ -62,6 +62,8 @@
 //	         that of the peer's id in binary, with its last bit 0 for the contact and 1 for the report, so that
 //	         the contact comes first. The version of a contact is the sequence number of its record, and its
 //	         stamp SHA-256 of the envelope's payload; those of a report are its moment and SHA-256 of it.
+//	ping     The client sends 8 bytes, as often as it likes within 5 minutes each, and the server sends them back.
+//	         These are raw bytes. Who answers that it does not know this protocol is as alive.
 //	member   The client sends Member, its renewed certificate, the server answers Verdict.
 //
 // An envelope is libp2p's signed envelope (RFC 0002) of a peer record (RFC 0003): the peer's id, a
@@ -78,8 +80,8 @@
 // older, and it is no further ahead of the clock than the policy's clock skew. Others are ignored; one
 // with a wrong signature is the sender's fault.
 //
-// The protocols are sync/2, fetch/2, contacts/2 and member/1 in /dmfs/NETWORK, the topic is heads/1 there; NETWORK is
-// the first four bytes of the network's key in hexadecimal, or "local" without one.
+// The protocols are sync/2, fetch/2, contacts/2, member/1 and ping/1 in /dmfs/NETWORK, the topic is heads/1 there;
+// NETWORK is the first four bytes of the network's key in hexadecimal, or "local" without one.
 //
 // In a network, both sides prove that they are members before anything of the above can be said: once
 // the connection is encrypted and both keys are proved, and before there are streams. The dialer sends
