@@ -97,6 +97,9 @@ func (r *Replica) apply(from peer.ID, recs []trust.Record) ([]index.Outcome, err
 	if err != nil && r.ctx.Err() == nil {
 		r.log.Error("cannot store what a peer sent", "peer", from, "err", err)
 	}
+	if err == nil {
+		r.tellWhoAsked(recs)
+	}
 	for i, o := range outcomes {
 		r.blameOwner(recs[i].Name(), o.Err)
 	}

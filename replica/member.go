@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"dmfs/replica/internal/wire"
+	"dmfs/trust"
 
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -52,6 +53,7 @@ type member struct {
 	wakeAt   time.Time            // when something refused is to be asked for again; zero: never
 	avoided  time.Time            // until then it is not asked for contents while there may be others
 	heard    map[string]time.Time // last sign of life by connection
+	lacking  []trust.Digest       // contents that it asked for in vain
 }
 
 // notify leaves one note in a channel that holds one.
@@ -114,6 +116,7 @@ func (m *member) finish() bool {
 	clear(m.settled)
 	clear(m.refused)
 	clear(m.heard)
+	m.lacking = nil
 	return true
 }
 

@@ -7,14 +7,14 @@ import (
 	"dmfs/trust"
 )
 
-// serveFetch serves what the summary shows, and nothing that the policy has withdrawn since.
+// serveFetch serves what the summary shows, and remembers who asked for anything else.
 func (r *Replica) serveFetch(x *exchange) error {
 	ask, err := expect[wire.Ask](x, wire.MaxRequest, answerWithin)
 	if err != nil {
 		return err
 	}
-	e, ok := r.held(r.summaries.current(r.ctx), ask.Key)
-	if !ok || e.Expired || e.Record.Digest() != ask.Digest || int64(ask.From) > e.Size {
+	e, ok := r.offers(x, ask)
+	if !ok {
 		return x.send(wire.Offer{})
 	}
 	if err := x.put(wire.Offer{Held: true, Size: uint32(e.Size)}); err != nil {
