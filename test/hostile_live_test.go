@@ -16,12 +16,13 @@ import (
 var errIdle = errors.New("the hostile member does nothing")
 
 // hostilities are the attacks, and the fault that each node finds in who does them; "": none, since honest
-// members may do the same, or nobody can tell.
+// members may do the same, or nobody can tell. Those that are as fast as the machine are not for -short, and so
+// not for the race detector, with which nodes are slower than what floods them.
 var hostilities = []struct {
 	attack, fault string
 	short         bool
 }{
-	{"heads", "sends what nobody signed", true},
+	{"heads", "sends what nobody signed", false},
 	{"garbage", "sends what is malformed", false},
 	{"controls", "gossips faster than it is listened to", false},
 	{"contents", "opens more streams than it is served", false},
@@ -30,7 +31,7 @@ var hostilities = []struct {
 	{"restless", "", false},
 	{"crowd", "", false},
 	{"filler", "has more in a namespace than its quota", false},
-	{"versions", "signs new versions faster than they are taken", true},
+	{"versions", "signs new versions faster than they are taken", false},
 	{"stall", "does not answer in time", true},
 	{"drip", "does not answer in time", false},
 	{"digests", "sends what is malformed", true},
@@ -159,28 +160,32 @@ func bounded(t *testing.T, m *harness.Mesh, calm []harness.Resources) {
 func TestHostileMemberIsExpelled(t *testing.T) {
 	m := harness.Start(t, besieged())
 	calm := takenUp(m)
+	attack, published := "versions", "x"
+	if testing.Short() {
+		attack, published = "stamps", "early"
+	}
 	for what, c := range map[string]struct {
 		authority *trust.Signer
 		lasts     time.Duration
 		revoke    bool
 		reason    string
 	}{
-		"over":    {trusttest.Signer(99), harness.Within(6 * time.Second), false, "ended at"},
+		"over":    {trusttest.Signer(99), min(harness.Within(6*time.Second), 20*time.Second), false, "ended at"},
 		"revoked": {trusttest.Signer(99), time.Hour, true, "revoked"},
 		"foreign": {trusttest.Signer(98), time.Hour, false, "not of this network"},
 	} {
 		t.Run(what, func(t *testing.T) {
 			m.During(t)
-			bad := unleash(t, m, "versions", c.authority, c.lasts)
+			bad := unleash(t, m, attack, c.authority, c.lasts)
 			if c.reason != "not of this network" {
 				bad.goesOn(t, 0)
-				harness.Eventually(t, patience, publishes(bad, m.Nodes...))
+				harness.Eventually(t, patience, publishes(bad, published, m.Nodes...))
 			}
 			if c.revoke {
 				publish(t, m, m.Nodes[0], trust.PolicyName, fmt.Appendf(nil, "[revoked]\nkeys = [ %q ]\n", bad.key))
 			}
 			for _, n := range m.Nodes {
-				harness.Eventually(t, patience, func() error { return expelled(n, bad, c.reason) })
+				harness.Eventually(t, patience, func() error { return expelled(n, bad, published, c.reason) })
 			}
 			converge(t, m, what)
 			bounded(t, m, calm)
@@ -190,10 +195,10 @@ func TestHostileMemberIsExpelled(t *testing.T) {
 }
 
 // publishes returns a condition: all nodes show what the member publishes.
-func publishes(bad *mallory, nodes ...*harness.Node) func() error {
+func publishes(bad *mallory, name string, nodes ...*harness.Node) func() error {
 	return func() error {
 		for _, n := range nodes {
-			if _, err := os.Lstat(bad.own(n, "x")); err != nil {
+			if _, err := os.Lstat(bad.own(n, name)); err != nil {
 				return err
 			}
 		}
@@ -202,7 +207,7 @@ func publishes(bad *mallory, nodes ...*harness.Node) func() error {
 }
 
 // expelled says what is wrong unless a node has thrown the member out, for this reason, and shows nothing of it.
-func expelled(n *harness.Node, bad *mallory, reason string) error {
+func expelled(n *harness.Node, bad *mallory, name, reason string) error {
 	if n.Lines("peer is not admitted", bad.id, reason) == 0 {
 		return fmt.Errorf("node %s does not say that the member is %s", n.Name, reason)
 	}
@@ -211,7 +216,7 @@ func expelled(n *harness.Node, bad *mallory, reason string) error {
 			return fmt.Errorf("node %s is connected to the member", n.Name)
 		}
 	}
-	if _, err := os.Lstat(bad.own(n, "x")); !os.IsNotExist(err) {
+	if _, err := os.Lstat(bad.own(n, name)); !os.IsNotExist(err) {
 		return fmt.Errorf("node %s shows what the member published: %w", n.Name, err)
 	}
 	return nil

@@ -57,21 +57,23 @@ func build() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return dir, compile(filepath.Join(dir, "dmfs"), "dmfs/cmd/dmfs")
+	var flags []string
+	if Race {
+		flags = append(flags, "-race")
+	}
+	return dir, compile(filepath.Join(dir, "dmfs"), "dmfs/cmd/dmfs", flags...)
 }
 
-func compile(program, pkg string) error {
-	args := []string{"build", "-o", program}
-	if Race {
-		args = append(args, "-race")
-	}
-	if out, err := exec.Command("go", append(args, pkg)...).CombinedOutput(); err != nil {
+func compile(program, pkg string, flags ...string) error {
+	args := append(append([]string{"build", "-o", program}, flags...), pkg)
+	if out, err := exec.Command("go", args...).CombinedOutput(); err != nil {
 		return fmt.Errorf("go build: %w\n%s", err, out)
 	}
 	return nil
 }
 
-// Program builds another program of this source beside dmfs and returns its path.
+// Program builds a program of this source that serves tests, beside dmfs and always without the race detector,
+// and returns its path.
 func Program(t testing.TB, pkg string) string {
 	t.Helper()
 	program := filepath.Join(Bin(t), filepath.Base(pkg))
