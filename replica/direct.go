@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/libp2p/go-libp2p/core/event"
 	"github.com/libp2p/go-libp2p/core/network"
@@ -18,8 +19,10 @@ import (
 
 const maxObserved = 8 // of our addresses, told to who punches a hole
 
-// sightings are from where members see us come over QUIC, which dials from where it listens: behind NAT, this
-// is where a hole can be punched.
+var punchPauses = []time.Duration{500 * time.Millisecond, 5 * time.Second, 30 * time.Second, 5 * time.Minute}
+
+// sightings are where members see us come from over QUIC, where that has dialled from where it listens: behind
+// NAT, this is where a hole can be punched.
 type sightings struct {
 	mu sync.Mutex
 	at map[peer.ID]ma.Multiaddr
@@ -58,24 +61,85 @@ func (r *Replica) punchHoles() error {
 		return nil
 	}
 	// libp2p's own addresses would be the public ones alone, but a relay may be in any network.
-	service, err := holepunch.NewService(r.host, h.IDService(), func() []ma.Multiaddr {
-		return append(r.seen.all(), slices.DeleteFunc(r.listening.addrs(), manet.IsIPLoopback)...)
-	}, holepunch.DirectDialTimeout(patientDial))
+	service, err := holepunch.NewService(r.host, h.IDService(), r.holes, holepunch.DirectDialTimeout(patientDial))
 	if err != nil {
 		return fmt.Errorf("hole punching: %w", err)
 	}
 	r.services = append(r.services, service)
+	r.puncher = service
 	return nil
 }
 
 // identified takes note of how we are connected to a peer.
 func (r *Replica) identified(ev event.EvtPeerIdentificationCompleted) {
-	if ev.Conn == nil || isRelayed(ev.Conn.RemoteMultiaddr()) {
+	switch {
+	case ev.Conn == nil:
+	case !isRelayed(ev.Conn.RemoteMultiaddr()):
+		if r.listening.has(ev.Conn.LocalMultiaddr()) {
+			r.seen.note(ev.Peer, ev.ObservedAddr)
+		}
+		r.giveUpRelayed(ev.Peer)
+		notify(r.moor)
+	default:
+		r.keepOneRelayed(ev.Peer)
+		r.spawn(func() { r.punchOn(ev.Peer) })
+	}
+}
+
+// keepOneRelayed closes what two nodes that dialled each other through relays have too many, which is the same
+// on both sides: libp2p cannot tell then who begins to punch a hole.
+func (r *Replica) keepOneRelayed(id peer.ID) {
+	good := network.DirInbound
+	if r.host.ID() > id {
+		good = network.DirOutbound
+	}
+	conns := r.host.Network().ConnsToPeer(id)
+	if !slices.ContainsFunc(conns, func(c network.Conn) bool { return c.Stat().Direction == good }) {
 		return
 	}
-	r.seen.note(ev.Peer, ev.ObservedAddr)
-	r.giveUpRelayed(ev.Peer)
-	notify(r.moor)
+	for _, c := range conns {
+		if isRelayed(c.RemoteMultiaddr()) && c.Stat().Direction != good {
+			c.Close()
+			r.members.suspect(id)
+		}
+	}
+}
+
+// punchOn goes on where libp2p tries but once, at the moment of a relayed connection.
+func (r *Replica) punchOn(id peer.ID) {
+	for _, pause := range punchPauses {
+		select {
+		case <-r.ctx.Done():
+			return
+		case <-time.After(pause):
+		}
+		if !r.isConnected(id) || r.isDirect(id) {
+			return
+		}
+		r.punch(id)
+	}
+}
+
+// punch returns when there is a hole, or none.
+func (r *Replica) punch(id peer.ID) {
+	inbound := func(c network.Conn) bool { return c.Stat().Direction == network.DirInbound }
+	if r.puncher == nil || len(r.holes()) == 0 || !slices.ContainsFunc(r.host.Network().ConnsToPeer(id), inbound) {
+		return // the other side begins
+	}
+	done := make(chan error, 1)
+	go func() { done <- r.puncher.DirectConnect(id) }() // which may not begin before libp2p knows the addresses
+	select {
+	case <-r.ctx.Done():
+	case err := <-done:
+		if err != nil {
+			r.log.Debug("no hole was punched", "peer", id, "err", err)
+		}
+	}
+}
+
+// holes are the addresses at which we can be reached at the moment that we dial.
+func (r *Replica) holes() []ma.Multiaddr {
+	return append(r.seen.all(), slices.DeleteFunc(r.listening.addrs(), manet.IsIPLoopback)...)
 }
 
 // giveUpRelayed closes the relayed connections to a peer to which there is a direct one. What was under way on
@@ -96,17 +160,18 @@ func (r *Replica) giveUpRelayed(id peer.ID) {
 // straighten dials the peers directly to which there are relayed connections only.
 func (r *Replica) straighten() {
 	for _, m := range r.members.connected(true) {
-		if r.isDirect(m.id) || len(r.host.Network().ConnsToPeer(m.id)) == 0 {
-			continue
+		if !r.isDirect(m.id) && len(r.host.Network().ConnsToPeer(m.id)) > 0 {
+			r.spawn(func() { r.dialDirectly(m) })
 		}
-		addrs := slices.DeleteFunc(r.addressesOf(m), isRelayed)
-		r.spawn(func() {
-			ctx, cancel := context.WithTimeout(network.WithForceDirectDial(m.ctx, "dmfs"), quickDial)
-			defer cancel()
-			r.clearBackoff(m.id)
-			if err := r.host.Connect(ctx, peer.AddrInfo{ID: m.id, Addrs: addrs}); err != nil {
-				r.log.Debug("no direct connection", "peer", m.id, "err", err)
-			}
-		})
+	}
+}
+
+func (r *Replica) dialDirectly(m *member) {
+	ctx, cancel := context.WithTimeout(network.WithForceDirectDial(m.ctx, "dmfs"), quickDial)
+	defer cancel()
+	r.clearBackoff(m.id)
+	addrs := slices.DeleteFunc(r.addressesOf(m), isRelayed)
+	if err := r.host.Connect(ctx, peer.AddrInfo{ID: m.id, Addrs: addrs}); err != nil {
+		r.log.Debug("no direct connection", "peer", m.id, "err", err)
 	}
 }

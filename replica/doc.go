@@ -46,6 +46,28 @@
 // SeqAt, the root that it had last, in hexadecimal, and its last Report; "-" is one that is not known. When the
 // lineage is not that of the index, which was replaced then, each Seq is taken for 0.
 //
+// # Behind NAT
+//
+// In a network, members that are Public relay connections between members, and nobody else; without a network
+// nobody relays. Which connections there are, and how much they carry, is all that a relay learns: what goes
+// through it is encrypted from end to end, and both ends prove in the same handshake as everywhere that they
+// are members. It serves 1,024 Private members, 256 connections of each; there is no other limit.
+//
+// A Private member reserves at up to three Public ones that it is connected to, and has their addresses in its
+// contact; others dial these with the rest. Whoever is dialled through a relay then has both sides dial each
+// other at the same moment over QUIC, from the port that they listen on, at the addresses at which members see
+// them, and tries that five times in six minutes: most NATs let them through. When there is a direct connection,
+// the relayed ones are closed. Otherwise dials without the relay are tried every five minutes.
+//
+// What Config.Watch tells has the node listen where it can now, close connections from addresses that are gone,
+// ask those that are left for a sign of life within half a second and four round trips, dial, compare, and sign
+// its new addresses. WatchMachine has it from the kernel: addresses and default routes that change, and the
+// clock, when it is set or the machine wakes up.
+//
+// With Config.MDNS members on a LAN find each other: each tells, on all interfaces, its peer id, where it listens
+// and a hash of the network's id. That anybody can do, so of what is heard 16 are dialled at a time, at most four
+// times. Without a network there is none, as it would invite strangers.
+//
 // # Who has what
 //
 // A node says what it holds by the root of its tree, in a report that it signs. Reports are gossiped when the

@@ -170,6 +170,22 @@ func (l *listening) addrs() (all []ma.Multiaddr) {
 	return all
 }
 
+// has reports whether a connection from a port of ours is from one on which we listen.
+func (l *listening) has(local ma.Multiaddr) bool {
+	port, err := local.ValueForProtocol(ma.P_UDP)
+	if err != nil {
+		return false
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, a := range l.open {
+		if p, err := a.ValueForProtocol(ma.P_UDP); err == nil && p == port {
+			return true
+		}
+	}
+	return false
+}
+
 // trouble says in one line for each address what keeps us from listening there.
 func (l *listening) trouble() (lines []string) {
 	l.mu.Lock()

@@ -9,8 +9,10 @@ import (
 	manet "github.com/multiformats/go-multiaddr/net"
 )
 
-// briefPing, and four round trips, are what a peer has to answer after a change.
-const briefPing = 500 * time.Millisecond
+const (
+	briefPing       = 500 * time.Millisecond // and four round trips: what a peer has to answer after a change
+	straightenEvery = 10                     // times meshEvery
+)
 
 // stay is the time between two changes of where this machine is.
 type stay struct {
@@ -81,9 +83,9 @@ func (r *Replica) move() {
 	notify(r.awaited)
 }
 
-// keepOpen tries again, now and then, to listen and to do without relays.
+// keepOpen tries again, now and then, to listen and, less often, to do without relays.
 func (r *Replica) keepOpen() {
-	for {
+	for round := 1; ; round++ {
 		select {
 		case <-r.ctx.Done():
 			return
@@ -92,7 +94,9 @@ func (r *Replica) keepOpen() {
 		if len(r.listening.trouble()) > 0 {
 			r.listening.update()
 		}
-		r.straighten()
+		if round%straightenEvery == 0 {
+			r.straighten()
+		}
 	}
 }
 

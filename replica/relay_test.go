@@ -3,12 +3,17 @@ package replica_test
 import (
 	"slices"
 	"testing"
+	"time"
 
 	"dmfs/replica"
 	"dmfs/replica/replicatest"
 	"dmfs/trust"
+	"dmfs/trust/trusttest"
 
+	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/p2p/protocol/circuitv2/client"
+	ma "github.com/multiformats/go-multiaddr"
 )
 
 // hidden returns a member that nobody can dial, and that knows the address of the relay alone.
@@ -110,8 +115,60 @@ func TestRelayIsForMembers(t *testing.T) {
 	}
 	relay.Replica.PolicyChanged()
 	replicatest.Eventually(t, "its circuits end", func() bool { return !b.sees(2) })
-	if !seesThrough(b, relay, "") {
-		replicatest.Eventually(t, "others stay", func() bool { return seesThrough(b, relay, "") })
+}
+
+// TestStrangersUseNoRelay: they get no further than anywhere else.
+func TestStrangersUseNoRelay(t *testing.T) {
+	t.Parallel()
+	p := networkPolicy(t, nil, "a")
+	for _, listen := range []string{overQUIC, overTCP} {
+		relay := named(t, 1, p)
+		relay.Config.Listen, relay.Config.Reachability = []string{listen}, replica.Public
+		relay.Start(t)
+		inside := hidden(t, 2, p, relay)
+		inside.Start(t)
+		replicatest.Eventually(t, "it has reserved", func() bool { return len(relay.Replica.AddrsOf(inside.Replica.ID())) > 0 })
+		for what, o := range map[string]*outsider{
+			"none":     newOutsider(t, 7, listen, nil),
+			"foreign":  impostor(t, 7, listen, certify(t, trusttest.Signer(9), keyOf(7), "outsider", -time.Hour, time.Hour)),
+			"outdated": impostor(t, 7, listen, certify(t, authority, keyOf(7), "outsider", -2*time.Hour, -time.Hour)),
+		} {
+			at, err := peer.AddrInfoFromString(relay.Replica.Addrs()[0])
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := client.Reserve(t.Context(), o.host, *at); err == nil {
+				t.Errorf("%s: it has reserved", what)
+			}
+			through, err := peer.AddrInfoFromString(relay.Replica.AddrsOf(inside.Replica.ID())[0] + "/p2p/" + inside.Replica.ID())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := o.host.Connect(t.Context(), *through); err == nil {
+				t.Errorf("%s: it is connected", what)
+			}
+		}
+	}
+}
+
+// TestRelayedConnectionsAreAdmittedLikeOthers: whom one side's policy revokes is let through by a relay that does
+// not know it yet, and refused by that side, whoever dials.
+func TestRelayedConnectionsAreAdmittedLikeOthers(t *testing.T) {
+	t.Parallel()
+	p := networkPolicy(t, nil, "a")
+	relay := named(t, 1, p)
+	relay.Config.Reachability = replica.Public
+	relay.Start(t)
+	revoked := hidden(t, 2, p, relay)
+	strict := hidden(t, 3, networkPolicy(t, func(r *trust.Rules) { r.RevokedKeys = []trust.Key{keyOf(2)} }, "a"), relay)
+	revoked.Start(t)
+	strict.Start(t)
+	replicatest.Eventually(t, "both have reserved", func() bool {
+		return len(relay.Replica.AddrsOf(revoked.Replica.ID())) > 0 && len(relay.Replica.AddrsOf(strict.Replica.ID())) > 0
+	})
+	replicatest.Eventually(t, "it dials and is refused", func() bool { return revoked.log.count("not admitted by a peer", "revoked") > 0 })
+	if revoked.sees(3) || strict.sees(2) {
+		t.Error("they are connected")
 	}
 }
 
@@ -123,10 +180,19 @@ func TestDirectConnectionTakesTheRelaysPlace(t *testing.T) {
 	relay.Config.Reachability = replica.Public
 	relay.Start(t)
 	a, b := hidden(t, 2, p, relay), hidden(t, 3, p, relay)
-	a.Config.Listen = []string{overQUIC}
-	b.Config.Listen = []string{overQUIC}
 	a.Start(t)
 	b.Start(t)
+	replicatest.Eventually(t, "they meet", func() bool { return seesThrough(b, a, relay.Replica.ID()) && replica.Relayed(a.Replica) == 1 })
+	if err := a.Replica.Host().Network().Listen(ma.StringCast(overQUIC)); err != nil {
+		t.Fatal(err)
+	}
+	at := peer.AddrInfo{ID: a.id(t), Addrs: a.Replica.Host().Network().ListenAddresses()}
+	if err := b.Replica.Host().Connect(network.WithForceDirectDial(t.Context(), "test"), at); err != nil {
+		t.Fatal(err)
+	}
 	replicatest.Eventually(t, "they do without", func() bool { return seesThrough(a, b, "") && seesThrough(b, a, "") })
 	replicatest.Eventually(t, "nothing relayed is left", func() bool { return replica.Relayed(a.Replica)+replica.Relayed(b.Replica) == 0 })
+	rec := networkRecord(t, p, "a", []byte("content"))
+	a.Write(t, rec)
+	replicatest.AwaitHeld(t, []*replicatest.Node{b.Node}, rec)
 }

@@ -236,7 +236,7 @@ func (r *Replica) run(cfg Config, bootstrap []peer.AddrInfo) error {
 	r.spawn(r.followIndex)
 	r.spawn(r.watchMembers)
 	r.spawn(r.askAgain)
-	if err := r.supervise(bootstrap); err != nil {
+	if err := r.supervise(); err != nil {
 		return err
 	}
 	r.spawn(r.applyArrivals)
@@ -245,6 +245,7 @@ func (r *Replica) run(cfg Config, bootstrap []peer.AddrInfo) error {
 	if err := r.openUp(); err != nil {
 		return err
 	}
+	r.dialConfigured(bootstrap)
 	r.spawn(r.keepMesh)
 	r.spawn(r.reportNews)
 	if cfg.Watch != nil {

@@ -24,8 +24,8 @@ const (
 	patientDial   = 6 * time.Second // every fourth one, for distant peers
 )
 
-// supervise starts to watch connections and to dial the configured peers.
-func (r *Replica) supervise(bootstrap []peer.AddrInfo) error {
+// supervise starts to watch connections.
+func (r *Replica) supervise() error {
 	sub, err := r.host.EventBus().Subscribe([]any{
 		new(event.EvtPeerIdentificationCompleted),
 		new(event.EvtPeerIdentificationFailed),
@@ -37,6 +37,12 @@ func (r *Replica) supervise(bootstrap []peer.AddrInfo) error {
 		return fmt.Errorf("connection events: %w", err)
 	}
 	r.spawn(func() { r.watchConnections(sub) })
+	return nil
+}
+
+// dialConfigured dials the configured peers, once we listen: QUIC dials from there then, which is what a hole
+// in NAT is punched for.
+func (r *Replica) dialConfigured(bootstrap []peer.AddrInfo) {
 	for _, info := range bootstrap {
 		if info.ID == r.host.ID() {
 			continue
@@ -45,7 +51,6 @@ func (r *Replica) supervise(bootstrap []peer.AddrInfo) error {
 		r.host.ConnManager().Protect(info.ID, "bootstrap")
 		r.spawn(func() { r.live(m) })
 	}
-	return nil
 }
 
 func (r *Replica) watchConnections(sub event.Subscription) {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/p2p/protocol/holepunch"
 	ma "github.com/multiformats/go-multiaddr"
 	manet "github.com/multiformats/go-multiaddr/net"
 )
@@ -23,6 +24,7 @@ type ways struct {
 	moor         chan struct{} // there may be another relay to reserve at
 	stay         *stay
 	services     []io.Closer // of libp2p, closed by Close
+	puncher      *holepunch.Service
 }
 
 func newWays(ctx context.Context, cfg Config) ways {
@@ -55,6 +57,9 @@ func (r *Replica) openUp() error {
 	if err := r.listening.start(); err != nil {
 		return err
 	}
+	if err := r.punchHoles(); err != nil {
+		return err
+	}
 	r.spawn(r.keepOpen)
 	if r.admission != nil && r.reachability == Private {
 		r.spawn(r.keepReserved)
@@ -63,7 +68,7 @@ func (r *Replica) openUp() error {
 		n := nearby{r, make(chan struct{}, maxHints)}
 		r.spawn(func() { n.keepNearby(serviceOf(r.author.network)) })
 	}
-	return r.punchHoles()
+	return nil
 }
 
 // addrs returns where we are reached, the addresses first that most nodes can use.
