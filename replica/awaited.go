@@ -11,7 +11,8 @@ import (
 const maxLacking = 64 // contents remembered of what a peer asked for in vain
 
 // A head is passed on before the content is here, so that a peer asks for what we do not have yet. When it
-// has come we pull from that peer, which shows it that we have something.
+// A head is passed on before the content is here, so that a peer may ask for what we do not have yet. When that
+// has come we pull from the peer, which shows it that we have something.
 
 // lack remembers a content that the peer asked for in vain.
 func (m *member) lack(d trust.Digest) {

@@ -3,8 +3,9 @@
 // A node gossips the head of every record that its own mount brought, with the content inline while it is
 // small. That is a hint: it is fast and may lose anything. The guarantee is sync: on every new connection,
 // on a timer and whenever something may have been lost, a node compares summaries with a peer and pulls
-// what it lacks. Large contents are fetched by digest, each by one fetch at a time that goes from peer to
-// peer and goes on where the last one broke off. A supervisor dials for ever.
+// what it lacks. Large contents are fetched by digest, each by one fetch at a time. What one peer does not send
+// within 0.2 s, up to three others send parts of; who is through takes over half of what the slowest still has
+// to send, and where a fetch broke off, the next one goes on. A supervisor dials for ever.
 //
 // The index is the only thing that replica and the rest of a node share: replica proposes records to it
 // and follows its changes. Whatever comes from a peer passes the index's policy first.
@@ -126,9 +127,10 @@
 //     sees what it likes.
 //   - Holding contents back: it is the first to tell of news, and has other bytes for them, too few, none,
 //     or serves them just fast enough, like many files of its own. A peer whose offer takes 2 s, that is
-//     slower than 1 MiB/s, or lies, is passed over for 10 s and asked again, with patience, only by who
-//     finds in sync that it has the content; meanwhile others may bring it (TestHostileContents,
-//     TestHostileSlowSource).
+//     slower than 1 MiB/s, or its share of that, or lies, is passed over for 10 s and asked again, with
+//     patience, only by who finds in sync that it has the content; meanwhile others may bring it. When what
+//     several sent together is wrong, each is asked for all of it (TestHostileContents,
+//     TestHostileSlowSource, TestLiarAmongSources).
 //   - Endless data: lengths of any size, contents longer than announced, trees without an end, and
 //     thousands of streams, of which eight are served (TestHostileEndlessData, TestHostileStreams); tens of
 //     thousands of names that it does not have (TestHostilePromises).

@@ -21,14 +21,6 @@ type flights struct {
 	forgetting *time.Timer // of the parts; it holds none of them
 }
 
-// part is the beginning of a content, as peers sent it: nothing is proved before all is here.
-type part struct {
-	content []byte // of the whole size
-	got     int    // bytes
-}
-
-func (p *part) drop() { p.content, p.got = nil, 0 }
-
 // flight is one fetch; content is set before landed is closed, and nil after a failure.
 type flight struct {
 	landed  chan struct{}
@@ -69,18 +61,18 @@ func (f *flights) resume(d trust.Digest) *part {
 	defer f.mu.Unlock()
 	p, ok := f.parts[d]
 	if !ok {
-		return &part{}
+		return newPart()
 	}
 	delete(f.parts, d)
 	return p
 }
 
-// keep keeps a part for a while, unless there is one that is longer.
+// keep keeps a part for a while, unless there is one that has more.
 func (f *flights) keep(d trust.Digest, p *part) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	old, ok := f.parts[d]
-	if p.got == 0 || ok && old.got >= p.got {
+	if p.got() == 0 || ok && old.got() >= p.got() {
 		return
 	}
 	if !ok && len(f.parts) >= maxParts {

@@ -10,11 +10,11 @@ import (
 	"dmfs/trust/trusttest"
 )
 
-// takes returns how long it takes until a node holds a record.
-func takes(t *testing.T, n *replicatest.Node, rec trust.Record) time.Duration {
+// takes returns how long it takes until a node holds records.
+func takes(t *testing.T, n *replicatest.Node, recs ...trust.Record) time.Duration {
 	t.Helper()
 	begun := time.Now()
-	replicatest.AwaitHeld(t, []*replicatest.Node{n}, rec)
+	replicatest.AwaitHeld(t, []*replicatest.Node{n}, recs...)
 	return time.Since(begun)
 }
 
@@ -43,4 +43,42 @@ func TestLateContentWakesNeighbours(t *testing.T) {
 			t.Errorf("the second one has it %v after the first one, which took %v", second, first)
 		}
 	})
+}
+
+// TestSlowSourcesAddUp: a node comes late to three that have much and send slowly, and gets it from all of them:
+// one content, or a thousand.
+func TestSlowSourcesAddUp(t *testing.T) {
+	t.Parallel()
+	const rate = 256 << 10
+	names := numbered("f", 1000)
+	p := trusttest.Policy(t, signer, names...)
+	var many []trust.Record
+	for i, name := range names {
+		many = append(many, trusttest.Record(t, p, signer, name, pattern(10<<10, byte(i)), v0))
+	}
+	one := []trust.Record{trusttest.Record(t, p, signer, names[0], pattern(trust.MaxContent, 1), v0)}
+	for what, recs := range map[string][]trust.Record{"one": one, "many": many} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			replicatest.Bubble(t, replicatest.Datagrams{Start: replica.StartAt}, 4, p, everybody, func(t *testing.T, w *replicatest.Net) {
+				w.SetFaults(replicatest.Faults{Delay: 10 * time.Millisecond})
+				late := w.Nodes[3]
+				for i, n := range w.Nodes[:3] {
+					w.SetUplink(i, rate)
+					n.Write(t, recs...)
+					n.Start(t)
+				}
+				<-time.After(time.Minute)
+				late.Start(t)
+				took := takes(t, late, recs...)
+				if alone := trust.MaxContent / rate * time.Second; took > alone*8/10 {
+					t.Errorf("it took %v; from one alone it takes %v", took, alone)
+				}
+				for i := range 3 {
+					t.Logf("node %d sent %d of %d KiB", i, w.SentBy(i).Bytes>>10, trust.MaxContent>>10)
+				}
+				t.Log("it took", took)
+			})
+		})
+	}
 }
