@@ -3,7 +3,6 @@ package replica
 import (
 	"cmp"
 	"context"
-	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -20,44 +19,6 @@ import (
 	"github.com/libp2p/go-libp2p/core/protocol"
 	ma "github.com/multiformats/go-multiaddr"
 )
-
-// Config says who this node is and whom it talks to.
-type Config struct {
-	Identity     ed25519.PrivateKey
-	Listen       []string      // multiaddrs; what does not work is tried again, see Troubles
-	Bootstrap    []string      // multiaddrs with /p2p/ID, dialled for ever; our own are skipped
-	PeersFile    string        // where the peers met last are remembered; empty: nowhere
-	SyncInterval time.Duration // mean time between two syncs with a random peer; 0 is 30 s
-	Version      string        // what peers are told: dmfs/<Version>
-	Log          *slog.Logger  // nil discards
-
-	// Announce are multiaddrs at which others reach us beside those of Listen, such as a forwarded port. They
-	// are told first.
-	Announce []string
-	// Interfaces are patterns of path.Match. Addresses of other interfaces than these, or of those behind a "!",
-	// are neither listened on nor told; "0.0.0.0" means each address of the others then. Empty: all count.
-	Interfaces []string
-	// Reachability is Auto when empty. Without Network it means nothing.
-	Reachability Reachability
-	// MDNS has members on the same LAN find each other. Without Network it means nothing.
-	MDNS bool
-	// Watch calls changed whenever the network of this machine may have changed, or it woke up, until ctx ends:
-	// WatchMachine does. With nil this is noticed when connections fail.
-	Watch func(ctx context.Context, changed func()) error
-
-	// Met is told when a peer got connected and when it was lost, with the name in its certificate, empty
-	// when none is known. It must return soon. nil is nobody.
-	Met func(id, name string, connected bool)
-
-	// Network, the one of the index's policy, has its members talk to nobody else, and prove that they are
-	// members by what Certificate returns at that moment: a chain for the key of Identity. Without Certificate
-	// nobody is asked for one. Zero is a network too, "local", that everybody may join.
-	Network     trust.Key
-	Certificate func() trust.Chain
-
-	now   func() time.Time // judges what peers send; nil is time.Now
-	crowd crowd            // zero is usual
-}
 
 // Replica is a running node of the network. All methods may be called at any time, also after Close.
 type Replica struct {
@@ -141,21 +102,10 @@ func Start(ctx context.Context, cfg Config, ix *index.Index) (*Replica, error) {
 }
 
 func start(ctx context.Context, cfg Config, ix *index.Index, extra ...libp2p.Option) (*Replica, error) {
-	if cfg.Log == nil {
-		cfg.Log = slog.New(slog.DiscardHandler)
-	}
-	if cfg.SyncInterval <= 0 {
-		cfg.SyncInterval = 30 * time.Second
-	}
-	if cfg.Met == nil {
-		cfg.Met = func(string, string, bool) {}
-	}
+	cfg = cfg.complete()
 	bootstrap, err := parsePeers(cfg.Bootstrap)
 	if err != nil {
 		return nil, err
-	}
-	if cfg.now == nil {
-		cfg.now = time.Now
 	}
 	ctx, stop := context.WithCancel(ctx)
 	a, err := newAdmission(ctx, cfg, ix)

@@ -2,7 +2,6 @@ package replica
 
 import (
 	"context"
-	"log/slog"
 	"time"
 
 	"dmfs/index"
@@ -18,10 +17,11 @@ func StartAt(ctx context.Context, cfg Config, ix *index.Index, now func() time.T
 }
 
 // StartOn starts a replica of the network without a key on a host of the test, which gossips instead of
-// libp2p. All of cfg but Log must be set.
+// libp2p.
 func StartOn(ctx context.Context, cfg Config, ix *index.Index, now func() time.Time, h host.Host,
 	gossip func(context.Context, []byte) error) (*Replica, error) {
-	cfg.now, cfg.Log = now, slog.New(slog.DiscardHandler)
+	cfg.now = now
+	cfg = cfg.complete()
 	bootstrap, err := parsePeers(cfg.Bootstrap)
 	if err != nil {
 		return nil, err
