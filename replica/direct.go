@@ -79,6 +79,7 @@ func (r *Replica) identified(ev event.EvtPeerIdentificationCompleted) {
 			r.seen.note(ev.Peer, ev.ObservedAddr)
 		}
 		r.giveUpRelayed(ev.Peer)
+		r.berths.doubt(ev.Peer)
 		notify(r.moor)
 	default:
 		r.keepOneRelayed(ev.Peer)

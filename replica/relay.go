@@ -33,7 +33,7 @@ const (
 	maxRelays     = 3 // at which a private node reserves
 	maxRelayAddrs = 3 // told for each of them
 	reserveWithin = 5 * time.Second
-	reserveEvery  = 30 * time.Second // vain attempts
+	reserveEvery  = 30 * time.Second // again, what was refused
 	maxPrivate    = 1024             // that reserve at one relay
 	maxCircuits   = 256              // of one of them at one relay
 	relayBuffer   = 16 << 10         // bytes for each direction of a circuit
@@ -139,28 +139,36 @@ func (b *berths) set(id peer.ID, until time.Time) (changed bool) {
 	return !had
 }
 
+// doubt has a reservation renewed, as a relay to which there is a new connection may have forgotten it.
+func (b *berths) doubt(id peer.ID) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if _, ok := b.until[id]; ok {
+		b.until[id] = time.Now().Add(reserveEvery)
+	}
+}
+
 // keepReserved has a private node reserve at some of the relays that it is connected to.
 func (r *Replica) keepReserved() {
 	for {
-		next := r.reserve()
+		r.reserve()
 		select {
 		case <-r.ctx.Done():
 			return
 		case <-r.moor:
-		case <-time.After(next):
+		case <-time.After(reserveEvery):
 		}
 	}
 }
 
-// reserve gives up those that are lost, renews those that end, and returns when to look again.
-func (r *Replica) reserve() (next time.Duration) {
+// reserve gives up those that are lost and renews those that end.
+func (r *Replica) reserve() {
 	changed := false
 	for _, id := range r.berths.all() {
 		if !r.isDirect(id) || time.Now().After(r.berths.get(id)) {
 			changed = r.berths.set(id, time.Time{}) || changed
 		}
 	}
-	next = reserveEvery
 	for _, m := range r.members.connected(true) {
 		until := r.berths.get(m.id)
 		if !r.isDirect(m.id) || !r.relays(m.id) || until.IsZero() && len(r.berths.all()) >= maxRelays {
@@ -174,7 +182,6 @@ func (r *Replica) reserve() (next time.Duration) {
 	if changed {
 		notify(r.mesh)
 	}
-	return next
 }
 
 // reserveAt reports whether there is one relay more.

@@ -54,6 +54,10 @@ func TestMembersBehindNATMeetThroughARelay(t *testing.T) {
 		small, large := networkRecord(t, p, "a", []byte("small")), networkRecord(t, p, "b", pattern(3<<20, 1))
 		a.Write(t, small, large)
 		replicatest.AwaitHeld(t, []*replicatest.Node{b.Node, relay.Node}, small, large)
+		relay.Stop(t)
+		replicatest.Eventually(t, "they lose each other", func() bool { return !a.sees(3) && !b.sees(2) })
+		relay.Start(t)
+		replicatest.Eventually(t, "they meet again", func() bool { return a.sees(3) && b.sees(2) })
 		for _, n := range []*memberNode{a, b, relay} {
 			n.Stop(t)
 		}

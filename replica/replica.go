@@ -17,7 +17,6 @@ import (
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/protocol"
-	ma "github.com/multiformats/go-multiaddr"
 )
 
 // Replica is a running node of the network. All methods may be called at any time, also after Close.
@@ -222,24 +221,6 @@ func (r *Replica) shut() error {
 
 // ID returns our libp2p peer id.
 func (r *Replica) ID() string { return r.host.ID().String() }
-
-// Addrs returns the addresses at which we are reached, each with /p2p/ID, as bootstrap_peers takes them: those
-// that we announce, on relays, and those on which we listen.
-func (r *Replica) Addrs() []string {
-	all := ma.Unique(r.addrs())
-	addrs, err := peer.AddrInfoToP2pAddrs(&peer.AddrInfo{ID: r.host.ID(), Addrs: all})
-	if err != nil || len(all) == 0 {
-		return nil
-	}
-	texts := make([]string, len(addrs))
-	for i, a := range addrs {
-		texts[i] = a.String()
-	}
-	return texts
-}
-
-// Troubles says in a line each where we should listen and do not, as of now.
-func (r *Replica) Troubles() []string { return r.listening.trouble() }
 
 // spawn runs f in a goroutine that Close waits for, or not at all once Close was called.
 func (r *Replica) spawn(f func()) {

@@ -158,6 +158,7 @@ func (r *Replica) departed(id peer.ID) {
 	}
 	r.book.meet(id, r.now())
 	r.seen.forget(id)
+	r.berths.set(id, time.Time{})
 	notify(r.mesh)
 	notify(r.moor)
 	if m.dialed == nil && (r.admission.still(id) != nil || len(r.members.connected(false)) > maxAbsent) {

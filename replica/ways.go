@@ -71,6 +71,24 @@ func (r *Replica) openUp() error {
 	return nil
 }
 
+// Addrs returns the addresses at which we are reached, each with /p2p/ID, as bootstrap_peers takes them: those
+// that we announce, on relays, and those on which we listen.
+func (r *Replica) Addrs() []string {
+	all := ma.Unique(r.addrs())
+	addrs, err := peer.AddrInfoToP2pAddrs(&peer.AddrInfo{ID: r.host.ID(), Addrs: all})
+	if err != nil || len(all) == 0 {
+		return nil
+	}
+	texts := make([]string, len(addrs))
+	for i, a := range addrs {
+		texts[i] = a.String()
+	}
+	return texts
+}
+
+// Troubles says in a line each where we should listen and do not, as of now.
+func (r *Replica) Troubles() []string { return r.listening.trouble() }
+
 // addrs returns where we are reached, the addresses first that most nodes can use.
 func (r *Replica) addrs() []ma.Multiaddr {
 	all := append(slices.Clone(r.announce), r.circuits()...)

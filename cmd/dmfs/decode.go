@@ -24,8 +24,7 @@ var known = map[string][]string{
 	"mountpoint": nil, "state_dir": nil, "log_level": nil,
 	"cluster": {
 		"listen", "bootstrap_peers", "identity_key", "identity_cert", "push_pull_interval",
-		"certificate_authorities", "clock_skew", "max_future", "keep_versions",
-		"announce", "interfaces", "reachability", "mdns",
+		"certificate_authorities", "clock_skew", "max_future", "keep_versions", "announce", "interfaces", "reachability", "mdns",
 	},
 	"network": {"id", "namespaces"},
 	"policy":  {"signers"},

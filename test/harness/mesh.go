@@ -36,11 +36,9 @@ type Options struct {
 	Transports []string
 	// Lan puts each node on a host of its own, with the default port, or, when there
 	// are fewer hosts, several on each.
-	Lan *Lan
-	// Known says how many nodes, the first ones, everybody is told the addresses of; 0 is all, less than 0 none.
-	Known int
-	// Cluster are further lines of the table [cluster] of the i-th node; nil is none.
-	Cluster func(i int) string
+	Lan     *Lan
+	Known   int                // so many nodes' addresses are told, the first ones'; 0: all, less: none
+	Cluster func(i int) string // further lines of the i-th node's table [cluster]; nil: none
 }
 
 // Mesh is some nodes that know each other's addresses, and a directory to
