@@ -29,7 +29,8 @@ func (n *node) join(ctx context.Context) {
 			return
 		}
 		n.report.replica.Store(network)
-		network.Renewed() // should it have been meanwhile
+		n.report.lookAtCertificates() // of those that it has met already
+		network.Renewed()             // should it have been meanwhile
 		n.log.Info("listening", "addresses", network.Addrs())
 		<-ctx.Done()
 		n.report.replica.Store(nil)

@@ -8,8 +8,6 @@ import (
 	"time"
 
 	"dmfs/index"
-	"dmfs/replica"
-	"dmfs/trust"
 )
 
 // eventsPage is the page that is touched for every event.
@@ -51,15 +49,20 @@ func (r *reporter) refused(x index.Refused) {
 // met is told by the replica whom it met or lost.
 func (r *reporter) met(id, name string, connected bool) {
 	r.happened(meetingEvent(id, name, connected))
+	r.lookAtCertificates()
+}
+
+// lookAtCertificates has them looked at soon, since there may be others.
+func (r *reporter) lookAtCertificates() {
 	select {
-	case r.examine <- struct{}{}: // there may be another certificate to look at
+	case r.examine <- struct{}{}:
 	default:
 	}
 }
 
-// watchCertificates has an event once a day for each member whose certificate is soon over.
+// watchCertificates has an event once a day for each member, this node too, whose certificate is soon over.
 func (r *reporter) watchCertificates(ctx context.Context) {
-	told := map[trust.Key]time.Time{}
+	told := map[string]time.Time{}
 	tick := time.NewTicker(reread)
 	defer tick.Stop()
 	for {
@@ -73,14 +76,22 @@ func (r *reporter) watchCertificates(ctx context.Context) {
 	}
 }
 
-func (r *reporter) examineCertificates(told map[trust.Key]time.Time, now time.Time) {
-	for _, m := range r.index.Members() {
-		if left := m.NotAfter.Sub(now); left < soonOver && now.Sub(told[m.Key]) >= daily {
-			told[m.Key] = now
-			r.happened(event{
-				Kind: kindCertificate, Peer: replica.PeerID(m.Key), Member: m.Name,
-				Text: fmt.Sprintf("its certificate is over in %s, at %s", span(left), m.NotAfter.UTC().Format(time.RFC3339)),
-			})
+func (r *reporter) examineCertificates(told map[string]time.Time, now time.Time) {
+	members := r.peers().Peers
+	if own := r.credential.certificate(); own != nil {
+		members = append(members, pagePeer{ID: r.peerID, Name: own.Name, NotAfter: &own.NotAfter})
+	}
+	for _, m := range expiring(members, now) {
+		if left := m.NotAfter.Sub(now); left > -daily && now.Sub(told[m.ID]) >= daily {
+			told[m.ID] = now
+			r.happened(event{Kind: kindCertificate, Peer: m.ID, Member: m.Name, Text: lastWord(left, *m.NotAfter)})
 		}
 	}
+}
+
+func lastWord(left time.Duration, end time.Time) string {
+	if left <= 0 {
+		return "its certificate is over since " + end.UTC().Format(time.RFC3339)
+	}
+	return fmt.Sprintf("its certificate is over in %s, at %s", span(left), end.UTC().Format(time.RFC3339))
 }
