@@ -23,6 +23,10 @@
   debootstrap,
   vim,
   nano,
+  zsh,
+  fish,
+  groff,
+  man-db,
 }:
 mkShell {
   packages = [
@@ -40,6 +44,9 @@ mkShell {
     curl
     vim
     nano
+    zsh
+    fish
+    groff
   ]
   ++ lib.optionals stdenv.hostPlatform.isLinux [
     attr
@@ -48,6 +55,7 @@ mkShell {
     procps
     util-linux
     debootstrap
+    man-db
   ];
 
   # The Go that is here, and no other that it would fetch.

@@ -64,6 +64,9 @@ let
       && !lib.hasPrefix ".dmfs" part
       && !lib.hasSuffix ".sig" part
     ) (lib.splitString "/" name);
+  unknownKeys = lib.subtractLists (lib.attrNames cfg.keys) (
+    lib.unique (lib.concatLists (lib.attrValues cfg.policy))
+  );
   badNames = lib.filter (name: !isName name) (lib.attrNames settings.files);
 
   readUnit = import ./unit.nix { inherit lib; };
@@ -135,6 +138,38 @@ in
       '';
     };
 
+    keys = mkOption {
+      type = types.attrsOf types.str;
+      default = { };
+      example = literalExpression ''
+        {
+          ann = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIftYJmSHx5thUUpXXWajiBujD5k7jL+ENlZpKCDf7Ln";
+          bot = lib.readFile ./bot.pub;
+        }
+      '';
+      description = ''
+        Public keys by the names that {option}`services.dmfs.policy` has for them, in any
+        form that dmfs reads.
+      '';
+    };
+
+    policy = mkOption {
+      type = types.attrsOf (types.nonEmptyListOf types.str);
+      default = { };
+      example = {
+        "config.json" = [ "ann" ];
+        wallpaper = [
+          "ann"
+          "bot"
+        ];
+      };
+      description = ''
+        Which files may exist, and for each the names of the
+        {option}`services.dmfs.keys` that may sign it. It is added to
+        {option}`services.dmfs.settings.files`, which has keys in place of their names.
+      '';
+    };
+
     settings = mkOption {
       type = types.submodule {
         freeformType = format.type;
@@ -163,7 +198,8 @@ in
           settings.files != { } || settings.network.namespaces != [ ] || settings.policy.signers != [ ];
         message = ''
           services.dmfs: no file could ever exist. Say who may sign what:
-            services.dmfs.settings.files."config.json" = [ "KEY" ];
+            services.dmfs.keys.ann = "KEY";
+          services.dmfs.policy."config.json" = [ "ann" ];
           The key is what `dmfs generate signing-key` prints. Or set
           services.dmfs.settings.policy.signers or settings.network.namespaces.
         '';
@@ -181,6 +217,13 @@ in
           services.dmfs: openFirewall without settings.network.id would let everybody
           read every file. `dmfs generate network` makes a network, and `dmfs
           certificate sign` its members.
+        '';
+      }
+      {
+        assertion = unknownKeys == [ ];
+        message = ''
+          services.dmfs: policy names keys that services.dmfs.keys does not have:
+          ${toString unknownKeys}. There are: ${toString (lib.attrNames cfg.keys)}.
         '';
       }
       {
@@ -207,6 +250,8 @@ in
 
     services.dmfs.settings = {
       mountpoint = mkDefault cfg.mountPoint;
+      # An unknown name is refused above.
+      files = lib.mapAttrs (_: map (name: cfg.keys.${name} or name)) cfg.policy;
       mount.uid = cfg.user;
       mount.gid = cfg.group;
       cluster.listen = mkDefault (

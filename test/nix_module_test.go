@@ -229,12 +229,36 @@ func TestNixOptionsAreTheDocumentedKeys(t *testing.T) {
 	}
 }
 
+// TestNixPolicyNamesKeys: policy says by whom, keys say who that is.
+func TestNixPolicyNamesKeys(t *testing.T) {
+	m := evalModule(t, `{ services.dmfs = {
+		enable = true;
+		keys.ann = "P6AE0lukf9/qmVglYrGPNYo5ZnpFrnqLeAzlCZF0lTk=";
+		keys.bot = builtins.readFile (nix + "/../test/vectors/openssl.pub");
+		policy.wallpaper = [ "ann" "bot" ];
+		settings.files.wallpaper = [ "ZasdhiAVJTa5b2qG8ynWvdHqALUxC6Eg8pdn6RVXuQE=" ];
+	}; }`)
+	pem := string(read(t, filepath.Join("vectors", "openssl.pub")))
+	want := map[string]any{"wallpaper": []any{"P6AE0lukf9/qmVglYrGPNYo5ZnpFrnqLeAzlCZF0lTk=", pem, "ZasdhiAVJTa5b2qG8ynWvdHqALUxC6Eg8pdn6RVXuQE="}}
+	if len(m.Refused) > 0 {
+		t.Errorf("refused: %q", m.Refused)
+	}
+	slices.SortFunc(m.Settings["files"].(map[string]any)["wallpaper"].([]any), byText)
+	slices.SortFunc(want["wallpaper"].([]any), byText)
+	if diff := cmp.Diff(want, m.Settings["files"]); diff != "" {
+		t.Errorf("files (-want +got):\n%s", diff)
+	}
+}
+
+func byText(a, b any) int { return strings.Compare(a.(string), b.(string)) }
+
 func TestNixModuleRefuses(t *testing.T) {
 	const files = `services.dmfs.settings.files.motd = [ "P6AE0lukf9/qmVglYrGPNYo5ZnpFrnqLeAzlCZF0lTk=" ]; `
 	for name, c := range map[string]struct{ config, want string }{
 		"nothing is declared":       {``, "no file could ever exist"},
 		"a namespace for nobody":    {`services.dmfs.settings.network.namespaces = [ "telemetry" ];`, "network.id does not say which"},
 		"an open port for anybody":  {files + `services.dmfs.openFirewall = true;`, "read every file"},
+		"a key that nobody knows":   {files + `services.dmfs.policy."a" = [ "anne" ];`, "anne"},
 		"a name that dmfs refuses":  {`services.dmfs.settings.files."a/../b" = [ "KEY" ];`, "a/../b"},
 		"a name that is reserved":   {`services.dmfs.settings.files."a.sig" = [ "KEY" ];`, "a.sig"},
 		"a mountpoint of two minds": {files + `services.dmfs.settings.mountpoint = "/elsewhere";`, "set mountPoint"},

@@ -14,11 +14,11 @@ import (
 // rebuildCommand deploys what the checkout says, and writes down that it did.
 const rebuildCommand = `#!/bin/sh
 echo "$1" >> /test/rebuilt
-. ./rebuild.sh
+exec sh ./rebuild.sh
 `
 
 // makeRepository makes the same commits on every machine, one for each rebuild.sh.
-const makeRepository = `
+const makeRepository = `set -e
 export GIT_AUTHOR_NAME=ann GIT_AUTHOR_EMAIL=ann@test GIT_AUTHOR_DATE='@1 +0000'
 export GIT_COMMITTER_NAME=ann GIT_COMMITTER_EMAIL=ann@test GIT_COMMITTER_DATE='@1 +0000'
 mkdir -p /nix/var/nix/profiles && git init -q /srv/infra && cd /srv/infra

@@ -8,6 +8,9 @@ import (
 	"dmfs/test/harness"
 )
 
+// noteSigning is the line of the note before what whoever has a key runs.
+const noteSigning = "Then, once, whoever has a key signs the files anew; what has another signer is refused,"
+
 // TestDataMesherNoteRunsAsWritten has a machine with what Data Mesher leaves change
 // over as nix/data-mesher.md says, and a service that knows its path of the files.
 func TestDataMesherNoteRunsAsWritten(t *testing.T) {
@@ -24,7 +27,7 @@ func TestDataMesherNoteRunsAsWritten(t *testing.T) {
 	const note = "nix/data-mesher.md"
 	shells := map[string]shell{"": func(command string) (string, error) { return m.try("env", "-C", "/root", "bash", "-c", command) }}
 	follow(t, transcript(t, note, "## Step by step"), shells)
-	follow(t, transcript(t, note, "Then, once, whoever has a key signs the files anew; what has another signer is refused,"), shells)
+	follow(t, transcript(t, note, noteSigning), shells)
 	m.legacyConsumerRuns()
 	if out, err := m.try("cat", local+"/other"); err == nil {
 		t.Errorf("a file of another signer came over: %q", out)

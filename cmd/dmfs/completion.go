@@ -118,7 +118,9 @@ _dmfs() {
     {{quote .At}}) words='{{range .Words}}{{.Text}} {{end}}' ;;
 {{- end}}
   esac
-  COMPREPLY=($(compgen -W "$words" -- "${COMP_WORDS[COMP_CWORD]}"))
+  while IFS= read -r i; do
+    COMPREPLY+=("$i")
+  done < <(compgen -W "$words" -- "${COMP_WORDS[COMP_CWORD]}")
 }
 complete -o default -F _dmfs dmfs
 {{end}}
