@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
 	"syscall"
 	"time"
 
@@ -20,31 +19,6 @@ import (
 // disk already. A delivery takes well under a millisecond; only a kernel that is
 // stuck elsewhere in this mount takes longer.
 const deliveryTimeout = 10 * time.Second
-
-// progress is how far the mount shows the changes of the index.
-type progress struct {
-	mu   sync.Mutex
-	seq  uint64
-	news chan struct{} // closed when seq moves
-}
-
-func newProgress(seq uint64) *progress {
-	return &progress{seq: seq, news: make(chan struct{})}
-}
-
-func (p *progress) reach(seq uint64) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.seq = max(p.seq, seq)
-	close(p.news)
-	p.news = make(chan struct{})
-}
-
-func (p *progress) get() (uint64, <-chan struct{}) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.seq, p.news
-}
 
 // delivered waits until the mount shows a change.
 func (f *FS) delivered(seq uint64) error {

@@ -5,6 +5,7 @@ import (
 	"path"
 	"strings"
 
+	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/multiformats/go-multiaddr"
 	manet "github.com/multiformats/go-multiaddr/net"
 
@@ -90,4 +91,35 @@ func checkInterface(pattern string) error {
 		return &failure{err: err, hint: hint}
 	}
 	return nil
+}
+
+func checkListen(text string) error {
+	const hint = "for example /ip4/0.0.0.0/tcp/7946 or /ip4/0.0.0.0/udp/7946/quic-v1"
+	addr, err := multiaddr.NewMultiaddr(text)
+	if err != nil {
+		return &failure{err: err, hint: hint}
+	}
+	return checkTransport(addr, hint)
+}
+
+func checkBootstrap(text string) error {
+	const hint = "for example /ip4/10.0.0.1/tcp/7946/p2p/12D3KooW...; `dmfs peer id` and `dmfs status` print the end of it"
+	info, err := peer.AddrInfoFromString(text)
+	if err != nil {
+		return &failure{err: err, hint: hint}
+	}
+	if len(info.Addrs) == 0 {
+		return &failure{err: errors.New("only a peer id"), hint: hint}
+	}
+	return checkTransport(info.Addrs[0], hint)
+}
+
+// checkTransport refuses what no transport of ours can use.
+func checkTransport(addr multiaddr.Multiaddr, hint string) error {
+	for _, code := range []int{multiaddr.P_TCP, multiaddr.P_QUIC_V1} {
+		if _, err := addr.ValueForProtocol(code); err == nil {
+			return nil
+		}
+	}
+	return &failure{err: errors.New("neither tcp nor quic-v1"), hint: hint}
 }
