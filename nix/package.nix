@@ -29,7 +29,7 @@ buildGoModule {
       ../trust
     ];
   };
-  vendorHash = "sha256-JWcouElIK+Bh7YTWVXePYMEv1r37SlfTUr9vmSw24Jk=";
+  vendorHash = "sha256-cFdB0r+c3zCbpXDm9HlGTMvYI9zNbpZgI09xQm+aTVk=";
 
   subPackages = [ "cmd/dmfs" ];
   env.CGO_ENABLED = 0;
