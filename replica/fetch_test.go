@@ -21,12 +21,14 @@ type source struct {
 	*server
 	mu    sync.Mutex
 	froms []uint32 // where it was asked to begin
+	send  func(st network.Stream, from uint32)
 }
 
 // newSource makes one that offers a size and sends, of what it is asked for, what comes before end.
 func newSource(t *testing.T, rec trust.Record, content []byte, size, end int) *source {
 	t.Helper()
 	s := &source{server: newLister(t, itemOf(rec), headOf(rec, false), content)}
+	s.send = func(st network.Stream, from uint32) { st.Write(content[min(int(from), end):end]) }
 	s.host.SetStreamHandler(fetchID, func(st network.Stream) {
 		defer st.Close()
 		m, err := wire.Read(bufio.NewReader(st), wire.MaxRequest)
@@ -38,7 +40,7 @@ func newSource(t *testing.T, rec trust.Record, content []byte, size, end int) *s
 		s.froms = append(s.froms, ask.From)
 		s.mu.Unlock()
 		wire.Write(st, wire.Offer{Held: true, Size: uint32(size)})
-		st.Write(content[min(int(ask.From), end):end])
+		s.send(st, ask.From)
 	})
 	return s
 }

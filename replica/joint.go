@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -37,7 +38,8 @@ type jointFetch struct {
 	doubt   atomic.Bool  // peers do not agree on the size
 
 	mu     sync.Mutex
-	queue  []*member // to be asked
+	peers  []*member // that may be asked,
+	queue  []*member // and those of them that were not yet
 	asked  bool      // the first of them
 	failed error     // of the first one
 }
@@ -46,7 +48,11 @@ type jointFetch struct {
 // the first one.
 func (r *Replica) fetchJointly(ctx context.Context, rec trust.Record, from []*member, p patience) (trust.Record, error) {
 	j := &jointFetch{r: r, rec: rec, p: p, part: r.fetches.resume(rec.Digest())}
-	defer j.leave()
+	defer func() {
+		if j.entered {
+			<-r.downloads
+		}
+	}()
 	err := j.run(ctx, from)
 	whole, wrong := trust.Record{}, false
 	if err == nil {
@@ -55,7 +61,7 @@ func (r *Replica) fetchJointly(ctx context.Context, rec trust.Record, from []*me
 	}
 	switch {
 	case ctx.Err() == nil && (wrong || j.doubt.Load()):
-		return j.oneByOne(ctx, from)
+		return j.oneByOne(ctx, j.peers)
 	case err != nil && !j.part.whole():
 		r.fetches.keep(rec.Digest(), j.part)
 	}
@@ -99,7 +105,7 @@ func (j *jointFetch) complete() (trust.Record, error) {
 func (j *jointFetch) run(ctx context.Context, from []*member) error {
 	ctx, j.stop = context.WithCancel(ctx)
 	defer j.stop()
-	j.queue, j.asked, j.failed = from, false, errNoPeer
+	j.peers, j.queue, j.asked, j.failed = slices.Clone(from), slices.Clone(from), false, errNoPeer
 	j.doubt.Store(false)
 	j.group.Go(func() { j.work(ctx) })
 	j.group.Wait()
@@ -133,7 +139,7 @@ func (j *jointFetch) work(ctx context.Context) {
 	}
 }
 
-// next returns the next peer to ask, nil when all were, and whether it is the first one.
+// next returns the next peer to ask, nil when all were, and whether that is the first.
 func (j *jointFetch) next() (m *member, first bool) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -221,12 +227,6 @@ func (j *jointFetch) enter(ctx context.Context) error {
 	}
 }
 
-func (j *jointFetch) leave() {
-	if j.entered {
-		<-j.r.downloads
-	}
-}
-
 // download has a peer send a span.
 func (j *jointFetch) download(ctx context.Context, id peer.ID, s *span, p patience) (err error) {
 	x, err := j.r.open(ctx, id, j.r.names.fetch)
@@ -251,8 +251,15 @@ func (j *jointFetch) download(ctx context.Context, id peer.ID, s *span, p patien
 	return j.body(ctx, x, s, p)
 }
 
-// callHelp has other peers asked, too.
+// callHelp has other peers asked, too, also those that came meanwhile.
 func (j *jointFetch) callHelp(ctx context.Context) {
+	j.mu.Lock()
+	for _, m := range j.r.sources("") {
+		if len(j.peers) < maxSources && !slices.Contains(j.peers, m) {
+			j.peers, j.queue = append(j.peers, m), append(j.queue, m)
+		}
+	}
+	j.mu.Unlock()
 	for range maxAtOnce - 1 {
 		j.group.Go(func() { j.work(ctx) })
 	}

@@ -1,24 +1,31 @@
 package replica_test
 
 import (
-	"bufio"
 	"log/slog"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"dmfs/replica"
-	"dmfs/replica/internal/wire"
 	"dmfs/replica/replicatest"
+	"dmfs/trust"
 	"dmfs/trust/trusttest"
 
 	"github.com/libp2p/go-libp2p/core/network"
 )
 
-// TestLiarAmongSources: three peers send one content together, and the first one sends other bytes. Then each is
-// asked for all of it, so that the liar is blamed and no other one.
+// TestLiarAmongSources: three peers send one content together, one of them other bytes. Then they are asked for
+// all of it in turn, so that the liar is blamed, if it is asked first, and no other one is.
 func TestLiarAmongSources(t *testing.T) {
 	t.Parallel()
+	for what, liar := range map[string]int{"first": 0, "helper": 1} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			lieAmongSources(t, liar)
+		})
+	}
+}
+
+func lieAmongSources(t *testing.T, liar int) {
 	const size = 3 << 20
 	p := trusttest.Policy(t, signer, "a")
 	rec := trusttest.Record(t, p, signer, "a", pattern(size, 1), v0)
@@ -26,46 +33,41 @@ func TestLiarAmongSources(t *testing.T) {
 	n := replicatest.New(t, 1, p, replica.Start)
 	n.Config.Log = slog.New(slog.NewTextHandler(&log, nil))
 	n.Start(t)
-	var sources []*server
-	var asked [3]atomic.Int32
 	send := make(chan struct{})
-	for i := range asked {
-		s := newLister(t, itemOf(rec), headOf(rec, false), nil)
+	var sources []*source
+	for i := range 3 {
 		content := pattern(size, 1)
-		if i == 0 {
+		if i == liar {
 			content = pattern(size, 2)
 		}
-		s.host.SetStreamHandler(fetchID, func(st network.Stream) {
-			defer st.Close()
-			m, err := wire.Read(bufio.NewReader(st), wire.MaxRequest)
-			ask, ok := m.(wire.Ask)
-			if err != nil || !ok {
-				return
-			}
-			asked[i].Add(1)
-			wire.Write(st, wire.Offer{Held: true, Size: size})
-			<-send
-			drain(t, st, content[ask.From:])
-		})
-		sources = append(sources, s)
+		sources = append(sources, newSlowSource(t, rec, content, send))
 	}
 	sources[0].connect(t, n)
-	replicatest.Eventually(t, "the first one is asked", func() bool { return asked[0].Load() > 0 })
+	replicatest.Eventually(t, "the first one is asked", func() bool { return len(sources[0].asked()) > 0 })
 	sources[1].connect(t, n)
 	sources[2].connect(t, n)
-	replicatest.Eventually(t, "all are there", func() bool {
-		return len(n.Replica.Peers()) == 3 && sources[1].wants.Load() > 0 && sources[2].wants.Load() > 0
-	})
+	replicatest.Eventually(t, "all have told of it", func() bool { return sources[1].wants.Load() > 0 && sources[2].wants.Load() > 0 })
 	close(send)
 	replicatest.AwaitHeld(t, []*replicatest.Node{n}, rec)
 	for i, s := range sources {
-		if asked[i].Load() == 0 {
+		if len(s.asked()) == 0 {
 			t.Errorf("source %d was not asked", i)
 		}
-		if blamed := log.count("misbehaves", s.host.ID().String()) > 0; blamed != (i == 0) {
+		if blamed := log.count("misbehaves", s.host.ID().String()) > 0; blamed != (i == 0 && liar == 0) {
 			t.Errorf("source %d is blamed: %v", i, blamed)
 		}
 	}
+}
+
+// newSlowSource makes one that sends, once it may, as fast as drain does.
+func newSlowSource(t *testing.T, rec trust.Record, content []byte, may <-chan struct{}) *source {
+	t.Helper()
+	s := newSource(t, rec, content, len(content), len(content))
+	s.send = func(st network.Stream, from uint32) {
+		<-may
+		drain(t, st, content[from:])
+	}
+	return s
 }
 
 // drain sends bytes at some 4 MiB a second.

@@ -11,6 +11,7 @@ import (
 const (
 	maxAsked     = 4096 // items asked for in one pull; the next pull asks for more
 	maxLarge     = 256  // contents to be fetched that a pull finds before it fetches them
+	maxAgain     = 32   // items asked for at once that another peer was asked for
 	maxTransfers = 3    // peers that send us heads at once
 	firstPause   = 200 * time.Millisecond
 	longestPause = 3 * time.Second
@@ -88,8 +89,9 @@ type pull struct {
 	mine snapshot
 
 	equal bool
-	asked int    // items
-	large []want // proved, and their contents are still to be fetched
+	asked int         // items
+	later []wire.Item // that other peers were asked for already
+	large []want      // proved, and their contents are still to be fetched
 
 	mu    sync.Mutex
 	taken int // records that the index took
@@ -123,6 +125,9 @@ func (p *pull) converse() (err error) {
 		return err
 	}
 	whole, err := c.walk(func(items []wire.Item) (bool, error) { return p.take(x, items) })
+	if err == nil {
+		err = p.takeLater(x)
+	}
 	if err != nil {
 		return err
 	}

@@ -49,6 +49,7 @@ type Replica struct {
 	gossip    func(context.Context, []byte) error // to all who are connected
 	fetches   flights
 	patient   flights
+	claims    claims
 	inbox     chan arrival // proved, with content, to be applied
 	transfers chan struct{}
 	downloads chan struct{}

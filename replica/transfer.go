@@ -11,12 +11,25 @@ import (
 	"dmfs/trust"
 )
 
-// take asks for items and applies what comes, and reports whether there is room for more.
+// take asks for items and applies what comes, and reports whether there is room for more. What another peer
+// was asked for is left for the end.
 func (p *pull) take(x *exchange, items []wire.Item) (more bool, err error) {
 	p.asked += len(items)
-	large, err := p.request(x, items)
-	p.large = append(p.large, large...)
+	mine, theirs := p.r.claims.split(items)
+	defer p.r.claims.release(mine)
+	p.later = append(p.later, theirs...)
+	err = p.request(x, mine)
 	return p.asked < maxAsked && len(p.large) < maxLarge, err
+}
+
+// takeLater asks for what other peers have not sent meanwhile, not for much at once as they may go on.
+func (p *pull) takeLater(x *exchange) error {
+	for items := range slices.Chunk(p.later, maxAgain) {
+		if err := p.request(x, items); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // want is an item that we asked for and the record that came.
@@ -26,31 +39,32 @@ type want struct {
 }
 
 // request asks for up to wire.MaxKeys items, when it is this peer's turn, and applies what comes inline.
-func (p *pull) request(x *exchange, items []wire.Item) (large []want, err error) {
+func (p *pull) request(x *exchange, items []wire.Item) error {
 	select {
 	case p.r.transfers <- struct{}{}:
 		defer func() { <-p.r.transfers }()
 	case <-p.ctx.Done():
-		return nil, p.ctx.Err()
+		return p.ctx.Err()
 	}
 	now := p.r.summaries.current(p.ctx)
 	items = slices.DeleteFunc(items, func(it wire.Item) bool { return p.had(now, it) })
 	if len(items) == 0 {
-		return nil, nil
+		return nil
 	}
 	want, asked := asking(items)
 	if err := x.send(want); err != nil {
-		return nil, err
+		return err
 	}
-	large, err = p.readHeads(x, asked)
+	large, err := p.readHeads(x, asked)
 	if err != nil {
-		return nil, err
+		return err
 	}
+	p.large = append(p.large, large...)
 	for _, it := range asked { // what the peer listed and did not send
 		p.refuse(it, time.Time{})
 		p.r.blame(p.m.id, faultPromise, nil)
 	}
-	return large, nil
+	return nil
 }
 
 // readHeads reads the answer to a request, applies it in batches and takes what was answered out of asked.
