@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -132,6 +133,21 @@ func TestWatchTellsWhatHappens(t *testing.T) {
 	harness.Eventually(t, patience, w.tells(t, 2, told{Kind: "refused", Name: "config.json", Origin: "mount", Errno: "EACCES"}))
 	publish(t, m, b, "config.json", []byte("three\n"))
 	harness.Eventually(t, patience, w.tells(t, 3, published))
+	a.Kill() // and its mount is dead
+	publish(t, m, b, "config.json", []byte("four\n"))
+	a.Start()
+	harness.Eventually(t, patience, w.tells(t, 4, published))
+	open, err := os.Open(filepath.Join(a.Mount, "config.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.Stop() // and its mount goes without a word, since a file is open
+	publish(t, m, b, "config.json", []byte("five\n"))
+	a.Start()
+	harness.Eventually(t, patience, w.tells(t, 5, published))
+	if err := open.Close(); err != nil {
+		t.Error(err)
+	}
 	last := uint64(0)
 	for _, e := range w.told(t) {
 		if e.Seq < last || e.Seq == last && e.Kind == "published" {

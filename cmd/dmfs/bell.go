@@ -4,9 +4,7 @@ package main
 
 import (
 	"context"
-	"os"
 	"path/filepath"
-	"syscall"
 
 	"github.com/fsnotify/fsnotify"
 	"golang.org/x/sys/unix"
@@ -17,7 +15,7 @@ type bell struct {
 	page    string
 	mounts  <-chan struct{} // something was mounted or unmounted on this machine
 	watcher *fsnotify.Watcher
-	device  uint64 // of the mount that is watched
+	mount   uint64 // that is watched; 0: this kernel cannot tell it from later ones
 }
 
 func newBell(dir string) (*bell, error) {
@@ -33,11 +31,8 @@ func (b *bell) attach() error {
 		return err
 	}
 	b.watcher = w
-	if err := w.Add(b.page); err != nil {
-		return err
-	}
-	b.device, err = deviceOf(b.page)
-	return err
+	b.mount = mountOf(b.page)
+	return w.Add(b.page)
 }
 
 func (b *bell) close() {
@@ -46,8 +41,8 @@ func (b *bell) close() {
 	}
 }
 
-// wait returns at the next ring, or when ctx ends. It says whether the same mount is still there: while a
-// file is open in it, one that was taken away says nothing more.
+// wait returns at the next ring, or when ctx ends. It says whether the same mount is still there: one that
+// was taken away says nothing more.
 func (b *bell) wait(ctx context.Context) (same bool) {
 	for {
 		select {
@@ -56,7 +51,7 @@ func (b *bell) wait(ctx context.Context) (same bool) {
 		case <-b.watcher.Errors: //nolint:errcheck // events were lost, so there may be one
 			return true
 		case <-b.mounts:
-			if device, err := deviceOf(b.page); err != nil || device != b.device {
+			if mount := mountOf(b.page); mount == 0 || mount != b.mount {
 				return false
 			}
 		case <-ctx.Done():
@@ -73,12 +68,15 @@ func (b *bell) await(ctx context.Context) {
 	}
 }
 
-func deviceOf(path string) (uint64, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return 0, err
+// mountOf returns what no other mount of this machine has had or will have (Linux 6.8), or 0. Device
+// numbers are used again, at once.
+func mountOf(path string) uint64 {
+	var st unix.Statx_t
+	err := unix.Statx(unix.AT_FDCWD, path, unix.AT_STATX_DONT_SYNC, unix.STATX_MNT_ID_UNIQUE, &st)
+	if err != nil || st.Mask&unix.STATX_MNT_ID_UNIQUE == 0 {
+		return 0
 	}
-	return info.Sys().(*syscall.Stat_t).Dev, nil
+	return st.Mnt_id
 }
 
 // mountTable has a note whenever the table of mounts has changed, until the program ends.

@@ -29,7 +29,11 @@ func printPeers(w io.Writer, peers []pagePeer, now time.Time) {
 	}
 	andMore(w, len(lacking))
 	for _, p := range over[:min(len(over), maxListed)] {
-		say(w, "", "certificate of %s over in %s", p.brief(), span(p.NotAfter.Sub(now)))
+		if left := p.NotAfter.Sub(now); left > 0 {
+			say(w, "", "certificate of %s over in %s", p.brief(), span(left))
+		} else {
+			say(w, "", "certificate of %s over since %s", p.brief(), p.NotAfter.Format(time.DateOnly))
+		}
 	}
 	andMore(w, len(over))
 }
