@@ -116,12 +116,13 @@ func fill(ctx context.Context, m *Member, node peer.ID, round int) {
 	m.gossip(ctx, node, messages...)
 }
 
-// floodVersions signs one name again and again.
+// floodVersions signs one name again and again, and many others.
 func floodVersions(ctx context.Context, m *Member, node peer.ID, _ int) {
 	var messages [][]byte
 	for i := range batch {
-		v := trust.VersionAt(time.Now())
-		messages = append(messages, wire.Encode(m.signOwn("x", binary.BigEndian.AppendUint64(nil, uint64(i)), v)))
+		content := binary.BigEndian.AppendUint64(nil, uint64(i))
+		messages = append(messages, wire.Encode(m.signOwn("x", content, version())),
+			wire.Encode(m.signOwn(fmt.Sprint("other/", i), content, version())))
 	}
 	m.gossip(ctx, node, messages...)
 }
