@@ -2,6 +2,7 @@ package fs
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -41,7 +42,9 @@ func (f *FS) complete(d *draft, path string, written bool) (uint64, error) {
 }
 
 // judgeSignature looks for the content that the signature signs: among the
-// drafts of its name, then in what is already held (a file signed anew).
+// drafts of its name, then in what is already held (a file signed anew), but not
+// when its writer has brought another content: that one would wait in vain, and
+// who copied the two would read nothing of it.
 func (f *FS) judgeSignature(name trust.Name, d *draft) (uint64, error) {
 	signature := d.freeze()
 	if len(signature.bytes) == 0 {
@@ -63,7 +66,8 @@ func (f *FS) judgeSignature(name trust.Name, d *draft) (uint64, error) {
 			return seq, err
 		}
 	}
-	if held, ok := f.index.Get(name); ok && held.Shown {
+	paired := slices.ContainsFunc(contents, func(c *draft) bool { return c.process == d.process && c.definite(d.process) })
+	if held, ok := f.index.Get(name); ok && held.Shown && !paired {
 		seq, err := f.accept(trust.NewHead(name, signature.bytes, held.Record.Digest()), signature)
 		if !errors.Is(err, trust.ErrMismatch) {
 			return seq, err

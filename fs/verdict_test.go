@@ -184,6 +184,19 @@ func TestSignedAnew(t *testing.T) {
 	}
 }
 
+// TestSignedAnewBesideAnother: who copies another content together with a later signature of the one in
+// place gets the verdict on what he copied; the signature alone is taken.
+func TestSignedAnewBesideAnother(t *testing.T) {
+	n := fstest.Mount(t, "f")
+	n.Pair("f", []byte("x\n"), 100)
+	n.Must("cp f f.sig $M/")
+	n.Pair("f", []byte("x\n"), 200)
+	if out := n.Must("echo other >f; cp f f.sig $M/ 2>&1 && exit 1; cat $M/f"); !strings.Contains(out, "Key was rejected") || !strings.HasSuffix(out, "\nx\n") {
+		t.Error(out)
+	}
+	n.Must("cp f.sig $M/ && cmp f.sig $M/f.sig")
+}
+
 // TestRename: a tool that writes to a temporary name and renames it.
 func TestRename(t *testing.T) {
 	n := fstest.Mount(t, "f")
