@@ -26,8 +26,8 @@ func watchCommand() *cli.Command {
 signer, version, origin, peer, member, errno, text, hint; those that do not apply
 are left out. kind is published, deleted, expired or withheld for a change of a
 name; refused, for what was written here or sent; joined and away for a member
-that this node is or is not connected to any more; certificate for one whose
-certificate is soon over, once a day.
+that this node got connected to or lost, which is usual among more than 64 nodes;
+certificate for a member whose certificate is soon over, once a day.
 
 Every change has a number on this node, seq; another event carries that of the
 newest change before it. --since SEQ first prints what came after it, so who
