@@ -103,6 +103,23 @@ func TestReadmeNamesWhatExists(t *testing.T) {
 	}
 }
 
+// TestReadmeShowsEveryRecipe in a section of at most ten lines. TestRecipes runs them.
+func TestReadmeShowsEveryRecipe(t *testing.T) {
+	text := string(read(t, filepath.Join(root, "README.md")))
+	recipes, err := filepath.Glob(filepath.Join(root, "nix/recipes/*/module.nix"))
+	if err != nil || len(recipes) == 0 {
+		t.Fatalf("%d recipes: %v", len(recipes), err)
+	}
+	for _, recipe := range recipes {
+		heading := "### " + filepath.Base(filepath.Dir(recipe)) + "\n"
+		_, section, ok := strings.Cut(text, heading)
+		section = regexp.MustCompile(`(?m)^##`).Split(section, 2)[0]
+		if lines := 1 + strings.Count(strings.TrimRight(section, "\n")+"\n", "\n"); !ok || lines > 10 {
+			t.Errorf("README.md has %d lines below %q", lines, heading)
+		}
+	}
+}
+
 func TestReadmeConfigurationIsAccepted(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join(root, "README.md"))
 	if err != nil {
