@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 
 	"github.com/BurntSushi/toml"
 	"github.com/urfave/cli/v2"
@@ -17,11 +18,11 @@ func configImportCommand() *cli.Command {
 		Name:      "import",
 		Usage:     "translate a configuration of Data Mesher v2",
 		ArgsUsage: "DM.TOML",
-		Description: `Prints a configuration of dmfs: log_level, port, peers, identity key, interval,
-network, files and namespaces as they were, public keys in one form, and paths made
-absolute. What dmfs does not take over is a comment at the end, with the reason, and
-a warning on standard error; nothing else is left out. Keys that are files are read,
-so run it where they are:
+		Description: `Prints a configuration of dmfs: log_level, port, interfaces, peers, identity key,
+interval, network, files and namespaces as they were, public keys in one form, and
+paths made absolute. What dmfs does not take over is a comment at the end, with the
+reason, and a warning on standard error; nothing else is left out. Keys that are
+files are read, so run it where they are:
 
   dmfs config import /etc/data-mesher/dm.toml > /etc/dmfs/dmfs.toml
 
@@ -59,6 +60,7 @@ type imported struct {
 	LogLevel string `toml:"log_level,omitempty"`
 	Cluster  struct {
 		Listen       []string `toml:"listen,omitempty"`
+		Interfaces   []string `toml:"interfaces,omitempty"`
 		Bootstrap    []string `toml:"bootstrap_peers,omitempty"`
 		IdentityKey  string   `toml:"identity_key,omitempty"`
 		SyncInterval string   `toml:"push_pull_interval,omitempty"`
@@ -115,22 +117,23 @@ func (i *importation) words() (err error) {
 	return err
 }
 
-// listen has dmfs listen at the port, for QUIC too. Data Mesher's interfaces have no
-// counterpart but these: none, which is all, and the loopback. Without a network dmfs
-// would let anybody read what is there.
+// listen has dmfs listen at the port, for QUIC too, on the same interfaces. Without a network it would let
+// anybody read what is there, so that only the loopback is left.
 func (i *importation) listen() error {
 	port := int64(7946)
 	if err := i.old.decode(&port, "a number", i.take("cluster", "port")); err != nil {
 		return err
 	}
-	interfaces, err := i.old.strings("cluster", "interfaces")
+	interfaces, err := i.old.strings(i.take("cluster", "interfaces")...)
 	if err != nil {
 		return err
 	}
 	hosts := []string{"/ip4/0.0.0.0", "/ip6/::"}
-	if isLocal := len(interfaces) == 1 && interfaces[0] == "lo"; isLocal || i.Network.ID == "" {
+	if i.Network.ID == "" {
 		hosts = []string{"/ip4/127.0.0.1", "/ip6/::1"}
-		i.taken["cluster.interfaces"] = isLocal
+		i.taken["cluster.interfaces"] = slices.Equal(interfaces, []string{"lo"})
+	} else {
+		i.Cluster.Interfaces = interfaces
 	}
 	for _, host := range hosts {
 		i.Cluster.Listen = append(i.Cluster.Listen, fmt.Sprintf("%s/udp/%d/quic-v1", host, port), fmt.Sprintf("%s/tcp/%d", host, port))

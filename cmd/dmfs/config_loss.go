@@ -19,7 +19,7 @@ type loss struct {
 // lossReasons are by key or by table; the longer one counts.
 var lossReasons = map[string]string{
 	"state_dir":                       "dmfs has a state of its own; sign and publish the files below it anew",
-	"cluster.interfaces":              "dmfs listens at addresses, and lets in members only; a firewall can keep its port to these interfaces",
+	"cluster.interfaces":              "without a network dmfs listens on loopback only",
 	"cluster.certificate_authorities": "dmfs takes certificates that the network's key has signed; make one: dmfs certificate sign --authority",
 	"http":                            "there is no port to upload to; copy into the mount, or run dmfs file update",
 	"host":                            "of Data Mesher v1; members publish in namespaces",
