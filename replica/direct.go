@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -11,6 +12,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/event"
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/p2p/net/swarm"
 	"github.com/libp2p/go-libp2p/p2p/protocol/holepunch"
 	"github.com/libp2p/go-libp2p/p2p/protocol/identify"
 	ma "github.com/multiformats/go-multiaddr"
@@ -51,6 +53,24 @@ func (s *sightings) all() []ma.Multiaddr {
 	defer s.mu.Unlock()
 	all := ma.Unique(slices.Collect(maps.Values(s.at)))
 	return all[:min(len(all), maxObserved)]
+}
+
+// patientlyOverQUIC has TCP wait longer when a private node dials: a slow machine would be connected over TCP
+// alone, on which nobody can tell it where to punch a hole.
+func patientlyOverQUIC(addrs []ma.Multiaddr) []network.AddrDelay {
+	ranked := swarm.DefaultDialRanker(addrs)
+	isTCP := func(a network.AddrDelay) bool {
+		_, err := a.Addr.ValueForProtocol(ma.P_TCP)
+		return err == nil && !isRelayed(a.Addr)
+	}
+	quic := slices.ContainsFunc(ranked, func(a network.AddrDelay) bool { return !isTCP(a) && !isRelayed(a.Addr) })
+	for i := range ranked {
+		if quic && isTCP(ranked[i]) {
+			ranked[i].Delay += time.Second
+		}
+	}
+	slices.SortStableFunc(ranked, func(a, b network.AddrDelay) int { return cmp.Compare(a.Delay, b.Delay) })
+	return ranked
 }
 
 // punchHoles has relayed connections followed by direct ones wherever NAT lets two sides that dial each other

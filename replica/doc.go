@@ -59,6 +59,8 @@
 // other at the same moment over QUIC, from the port that they listen on, at the addresses at which members see
 // them, and tries that five times in six minutes: most NATs let them through. When there is a direct connection,
 // the relayed ones are closed. Otherwise dials without the relay are tried every five minutes.
+// Who is connected to members over TCP alone is told of no address for that, so a Private one dials QUIC a second
+// earlier than usual.
 //
 // What Config.Watch tells has the node listen where it can now, close connections from addresses that are gone,
 // ask those that are left for a sign of life within half a second and four round trips, dial, compare, and sign

@@ -12,6 +12,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/protocol"
 	rcmgr "github.com/libp2p/go-libp2p/p2p/host/resource-manager"
+	"github.com/libp2p/go-libp2p/p2p/net/swarm"
 	circuit "github.com/libp2p/go-libp2p/p2p/protocol/circuitv2/client"
 	hop "github.com/libp2p/go-libp2p/p2p/protocol/circuitv2/proto"
 	"github.com/libp2p/go-libp2p/p2p/protocol/circuitv2/relay"
@@ -78,9 +79,12 @@ func limitRelay(limits *rcmgr.ScalingLimitConfig) {
 }
 
 // relayed has the host use relays, if there is a network.
-func (a *admission) relayed() libp2p.Option {
-	if a == nil {
+func (a *admission) relayed(how Reachability) libp2p.Option {
+	switch {
+	case a == nil:
 		return libp2p.DisableRelay()
+	case how == Private:
+		return libp2p.ChainOptions(libp2p.EnableRelay(), libp2p.SwarmOpts(swarm.WithDialRanker(patientlyOverQUIC)))
 	}
 	return libp2p.EnableRelay()
 }

@@ -113,7 +113,7 @@ func start(ctx context.Context, cfg Config, ix *index.Index, extra ...libp2p.Opt
 		stop()
 		return nil, err
 	}
-	h, err := newHost(cfg, append(append(a.options(), a.relayed()), extra...)...)
+	h, err := newHost(cfg, append(append(a.options(), a.relayed(cfg.Reachability)), extra...)...)
 	if err != nil {
 		stop()
 		return nil, err
