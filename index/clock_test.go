@@ -1,6 +1,7 @@
 package index_test
 
 import (
+	"fmt"
 	"path/filepath"
 	"testing"
 	"testing/synctest"
@@ -51,6 +52,22 @@ func TestClockBehind(t *testing.T) {
 		pass(time.Minute)
 		hidden(t, ix, "f")
 		behind(0, false)
+	})
+}
+
+// A single member can say anything; two of them are a reason to doubt this clock.
+func TestClockBehindMembers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := union(t, nil)
+		ix := indextest.Open(t, p)
+		for i, want := range []time.Duration{0, time.Hour} {
+			s := []*trust.Signer{alice, bob}[i]
+			c := certificate(t, network, s, fmt.Sprint(i), time.Hour)
+			apply(t, ix, published(t, p, s, c, saying(t, mine(s, "ns", ""), now()+trust.Version(time.Duration(2-i)*time.Hour)), "x"))
+			if by, _ := ix.ClockBehind(); by != want {
+				t.Errorf("after %d members, behind by %v; want %v", i+1, by, want)
+			}
+		}
 	})
 }
 

@@ -38,7 +38,7 @@ type page struct {
 
 	NotListening []string      `json:"not_listening"`   // where it should, and why; among the warnings, too
 	Overruled    []string      `json:"overruled"`       // entries of policy.toml that the configuration passes over
-	ClockBehind  time.Duration `json:"clock_behind_ns"` // how far this clock is before the newest version; 0: it is not, or by less than 30 s
+	ClockBehind  time.Duration `json:"clock_behind_ns"` // how far this clock is before the newest version; 0: it is not, or by no more than clock_skew
 }
 
 type pageRefused struct {
@@ -86,7 +86,9 @@ func (r *reporter) status() page {
 	if id := r.index.Policy().Network(); id != (trust.Key{}) {
 		p.Network = id.String()
 	}
-	p.ClockBehind, _ = r.index.ClockBehind()
+	if by, behind := r.index.ClockBehind(); behind {
+		p.ClockBehind = by
+	}
 	r.countFiles(&p)
 	r.listRefused(&p)
 	p.Member = r.credential.certificate()
