@@ -55,13 +55,13 @@ func (r *Replica) blame(id peer.ID, f fault, err error) {
 	}
 }
 
-// note says in the log that a peer came or went.
-func (r *Replica) note(id peer.ID, what string) {
+// note says in the log that a peer came or went, or did not come.
+func (r *Replica) note(id peer.ID, what string, args ...any) {
 	if r.noted.spend(id, 1, time.Now()) > 0 {
 		r.blame(id, faultComing, nil)
 		return
 	}
-	r.log.Info(what, "peer", id)
+	r.log.Info(what, append([]any{"peer", id}, args...)...)
 }
 
 // nameOf returns the name in a member's certificate, empty when none is known.

@@ -83,7 +83,7 @@ func (r *Replica) examine(session context.Context, m *member, l *link, tries int
 	if session.Err() != nil || l.conn.IsClosed() || m.heardAt(l.conn.ID()).After(begun) {
 		return
 	}
-	r.log.Info("closing a dead connection", "peer", m.id)
+	r.note(m.id, "closing a dead connection")
 	l.conn.Close()
 }
 

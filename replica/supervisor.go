@@ -204,7 +204,7 @@ func (r *Replica) dial(m *member, attempt int) {
 	defer leave()
 	r.clearBackoff(m.id)
 	if err := r.host.Connect(ctx, peer.AddrInfo{ID: m.id, Addrs: r.addressesOf(m)}); err != nil && attempt == 0 && m.ctx.Err() == nil {
-		r.log.Info("peer not reached, trying on", "peer", m.id, "err", err)
+		r.note(m.id, "peer not reached, trying on", "err", err)
 	}
 }
 
