@@ -63,6 +63,9 @@ const (
 	maxReport = 4 << 10
 )
 
+// maxCouriers may end at one order, for which watchers miss what the next one would have done.
+const maxCouriers = 4
+
 // courierSocket is the descriptor under which the courier finds its socket.
 const courierSocket = 3
 
@@ -120,12 +123,12 @@ func (c *courier) stop() {
 }
 
 // run has an order carried out and returns what came of each errand. announce makes
-// it, knowing which thread will come. A courier that somebody killed is replaced, once;
-// the next one is refused what was done already.
+// it, knowing which thread will come. A courier that somebody killed is replaced, also one
+// that was killed after the order before; the next one is refused what was done already.
 func (c *courier) run(announce func(thread uint32) order) ([]syscall.Errno, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for range 2 {
+	for range maxCouriers {
 		if err := c.ensure(); err != nil {
 			return nil, err
 		}
