@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
 	"strconv"
+	"time"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
 	"golang.org/x/sys/unix"
@@ -109,37 +111,58 @@ func (c *connection) silence() error {
 	return wakeReaders()
 }
 
+// silentWithin bounds how long silence waits for a processor for each thread.
+const silentWithin = time.Second
+
 // wakeReaders interrupts the threads that still wait inside the device, so that
 // they come back and wait on what is under the descriptor now. One that stayed
 // could take a request while this process ends, and the kernel would end that
-// with EIO. SIGURG is what the Go runtime interrupts its own threads with.
+// with EIO, or after a successor asked for all that is unanswered, and nobody would answer. A thread that
+// runs may be on its way out of the device, with a request: only one that is seen to wait elsewhere is not.
+// SIGURG is what the Go runtime interrupts its own threads with.
 func wakeReaders() error {
-	for range 100 {
-		waiting, err := deviceReaders()
-		if err != nil || len(waiting) == 0 {
-			return err
-		}
-		for _, thread := range waiting {
-			if err := unix.Tgkill(unix.Getpid(), thread, unix.SIGURG); err != nil && err != unix.ESRCH {
-				return err
+	runtime.LockOSThread() // this thread is not in the device
+	defer runtime.UnlockOSThread()
+	threads, err := otherThreads()
+	for begun := time.Now(); len(threads) > 0 && time.Since(begun) < silentWithin; time.Sleep(silentWithin / 10000) {
+		threads = slices.DeleteFunc(threads, func(thread int) bool {
+			switch wchan(thread) {
+			case "fuse_dev_do_read":
+				err = errors.Join(err, interrupt(thread))
+				return false
+			case "0": // it runs, or has ended
+				return !exists(thread)
 			}
-		}
-		runtime.Gosched()
+			return true
+		})
 	}
-	return nil // what is left is a request of this moment, which the kernel will send again
+	return err
 }
 
-// deviceReaders returns the threads of this process that wait for a request.
-func deviceReaders() (waiting []int, err error) {
+func otherThreads() (threads []int, err error) {
 	tasks, err := os.ReadDir("/proc/self/task")
 	for _, t := range tasks {
-		where, err := os.ReadFile("/proc/self/task/" + t.Name() + "/wchan")
-		if err != nil || string(where) != "fuse_dev_do_read" {
-			continue // a thread that has ended, or one elsewhere
-		}
-		if id, err := strconv.Atoi(t.Name()); err == nil {
-			waiting = append(waiting, id)
+		if id, err := strconv.Atoi(t.Name()); err == nil && id != unix.Gettid() {
+			threads = append(threads, id)
 		}
 	}
-	return waiting, err
+	return threads, err
+}
+
+// wchan is where in the kernel a thread waits.
+func wchan(thread int) string {
+	where, err := os.ReadFile(fmt.Sprintf("/proc/self/task/%d/wchan", thread))
+	if err != nil {
+		return "0"
+	}
+	return string(where)
+}
+
+func exists(thread int) bool { return unix.Tgkill(unix.Getpid(), thread, 0) == nil }
+
+func interrupt(thread int) error {
+	if err := unix.Tgkill(unix.Getpid(), thread, unix.SIGURG); err != unix.ESRCH {
+		return err
+	}
+	return nil
 }
