@@ -95,8 +95,11 @@ func (n *node) configure(c *cli.Context) (err error) {
 	}
 	n.cfg, n.mountpoint, n.level = cfg, cfg.Mountpoint, new(slog.LevelVar)
 	n.level.Set(cfg.LogLevel)
-	n.log, err = newLog(c.String("log"), c.App.ErrWriter, n.level)
-	return err
+	if n.log, err = newLog(c.String("log"), c.App.ErrWriter, n.level); err != nil {
+		return err
+	}
+	slog.SetDefault(n.log) // go-fuse and mDNS have no other
+	return nil
 }
 
 // A node is all that runs while something is mounted.
