@@ -87,17 +87,24 @@ func TestOnlyWhoSaysSoIsARelay(t *testing.T) {
 	}
 }
 
+// startHidden starts a relay, and two members that nobody reaches but through it.
+func startHidden(t *testing.T, p *trust.Policy) (relay, a, b *memberNode) {
+	t.Helper()
+	relay = named(t, 1, p)
+	relay.Config.Reachability = replica.Public
+	relay.Start(t)
+	a, b = hidden(t, 2, p, relay), hidden(t, 3, p, relay)
+	a.Start(t)
+	b.Start(t)
+	return relay, a, b
+}
+
 // TestRelayIsForMembers: who is none any more reserves nothing, connects to nobody, and is connected to by
 // nobody.
 func TestRelayIsForMembers(t *testing.T) {
 	t.Parallel()
 	p := networkPolicy(t, nil, "a")
-	relay := named(t, 1, p)
-	relay.Config.Reachability = replica.Public
-	relay.Start(t)
-	a, b := hidden(t, 2, p, relay), hidden(t, 3, p, relay)
-	a.Start(t)
-	b.Start(t)
+	relay, a, b := startHidden(t, p)
 	replicatest.Eventually(t, "they meet", func() bool { return seesThrough(a, b, relay.Replica.ID()) })
 	id := func(i int) peer.ID {
 		id, err := peer.Decode(replica.PeerID(keyOf(i)))
@@ -180,12 +187,7 @@ func TestRelayedConnectionsAreAdmittedLikeOthers(t *testing.T) {
 func TestDirectConnectionTakesTheRelaysPlace(t *testing.T) {
 	t.Parallel()
 	p := networkPolicy(t, nil, "a")
-	relay := named(t, 1, p)
-	relay.Config.Reachability = replica.Public
-	relay.Start(t)
-	a, b := hidden(t, 2, p, relay), hidden(t, 3, p, relay)
-	a.Start(t)
-	b.Start(t)
+	relay, a, b := startHidden(t, p)
 	replicatest.Eventually(t, "they meet", func() bool { return seesThrough(b, a, relay.Replica.ID()) && replica.Relayed(a.Replica) == 1 })
 	if err := a.Replica.Host().Network().Listen(ma.StringCast(overQUIC)); err != nil {
 		t.Fatal(err)

@@ -38,12 +38,13 @@ func framed(messages ...wire.Message) []byte {
 	return b.Bytes()
 }
 
+// questions are what may be asked on each kind of stream.
+var questions = map[string]wire.Message{sync1: wire.Root{}, contacts1: wire.Root{}, fetch1: wire.Ask{}}
+
 // stall begins to say something on every kind of stream, and says no more.
 func stall(ctx context.Context, m *Member, node peer.ID, _ int) {
 	m.promiseSlowly(ctx, node)
-	for what, question := range map[string]wire.Message{
-		sync1: wire.Root{}, contacts1: wire.Root{}, fetch1: wire.Ask{},
-	} {
+	for what, question := range questions {
 		s, err := m.open(ctx, node, what)
 		if err != nil {
 			continue
@@ -83,9 +84,7 @@ func (m *Member) drip(ctx context.Context, s network.Stream, text []byte) {
 // drip asks, a byte a second.
 func drip(ctx context.Context, m *Member, node peer.ID, _ int) {
 	m.promiseSlowly(ctx, node)
-	for what, question := range map[string]wire.Message{
-		sync1: wire.Root{}, contacts1: wire.Root{}, fetch1: wire.Ask{},
-	} {
+	for what, question := range questions {
 		s, err := m.open(ctx, node, what)
 		if err != nil {
 			continue

@@ -181,13 +181,6 @@ func (n *Node) forget() *os.ProcessState {
 	return state
 }
 
-// Restart stops the node and starts it again.
-func (n *Node) Restart() {
-	n.mesh.t.Helper()
-	n.Stop()
-	n.Start()
-}
-
 // Pid is the process id of a running node.
 func (n *Node) Pid() int { return n.process.Process.Pid }
 
