@@ -254,11 +254,11 @@ func errnoOf(err error) syscall.Errno {
 }
 
 // inMount opens the root of the mount and of nothing else that may have come
-// into its place. Path descriptors are invisible to the server.
+// into its place.
 func (o order) inMount(do func(root int)) error {
 	var root int
 	err := retry(func() (err error) {
-		root, err = unix.Open(o.Mount, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0)
+		root, err = openRoot(o.Mount)
 		return err
 	})
 	if err != nil {
@@ -274,4 +274,16 @@ func (o order) inMount(do func(root int)) error {
 	}
 	do(root)
 	return nil
+}
+
+// openRoot opens the root of a mount by a descriptor that the server does not see: of a copy of the
+// mount that is nowhere else, so that umount(8) never finds us in it, or of the mount itself where we lack
+// the privilege to copy it.
+func openRoot(mountpoint string) (int, error) {
+	root, err := unix.OpenTree(unix.AT_FDCWD, mountpoint,
+		unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_SYMLINK_NOFOLLOW)
+	if err != nil {
+		return unix.Open(mountpoint, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0)
+	}
+	return root, nil
 }

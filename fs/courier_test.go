@@ -1,6 +1,7 @@
 package fs_test
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -9,6 +10,7 @@ import (
 	"syscall"
 	"testing"
 
+	"dmfs/fs"
 	"dmfs/fs/fstest"
 	"dmfs/trust"
 )
@@ -63,4 +65,23 @@ func TestCourierIsReplaced(t *testing.T) {
 			t.Errorf("after death %d: %s", v+1, out)
 		}
 	}
+}
+
+// TestCourierIsNobodyToUmount, which succeeds while the courier is in the mount.
+func TestCourierIsNobodyToUmount(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("SKIPPED: umount(2) and a copy of the mount are for root alone")
+	}
+	n := fstest.Mount(t, "f")
+	n.Remote("f", []byte("news"), 1)
+	if work(t, "guest", n.Dir).finish(t); !t.Failed() {
+		<-n.Done()
+	}
+}
+
+// unmountInside unmounts where the courier is.
+func unmountInside(dir string) error {
+	var unmounted error
+	err := fs.InMount(dir, func() { unmounted = syscall.Unmount(dir, 0) })
+	return errors.Join(err, unmounted)
 }

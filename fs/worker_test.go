@@ -29,6 +29,7 @@ var workers = map[string]func(args []string) (string, error){
 		fs.OneByOne()
 		return stormServer(args[0], args[1], args[2])
 	},
+	"guest": func(args []string) (string, error) { return "", unmountInside(args[0]) },
 	"churn": func(args []string) (string, error) { return churn(args[0], seconds(args[1])) },
 }
 
