@@ -17,6 +17,8 @@ type draft struct {
 	uid     uint32 // whose limits it counts for
 	booked  int    // bytes counted for it; guarded by the lock of drafts
 
+	sizing sync.Mutex // comes before all others: what is booked and what is in data change as one
+
 	mu      sync.Mutex
 	path    string // as created or last renamed to
 	inode   uint64 // the number that it shows: that of the version that it will replace, which vim wants to see
@@ -65,17 +67,13 @@ func (d *draft) resize(size int) {
 	d.grow(size)
 }
 
-// grow sets the length, filling with zeros, and makes the bytes writable. It
-// needs the lock.
+// grow sets the length, filling with zeros, and makes the bytes writable. What is cut off
+// is not booked any more, so its memory must not stay behind. It needs the lock.
 func (d *draft) grow(size int) {
 	d.changed()
 	d.dirty = true
-	if d.frozen {
+	if d.frozen || size < len(d.data) {
 		d.data, d.frozen = append(make([]byte, 0, size), d.data[:min(size, len(d.data))]...), false
-	}
-	if size <= len(d.data) {
-		d.data = d.data[:size]
-		return
 	}
 	old := len(d.data)
 	d.data = slices.Grow(d.data, size-old)[:size]

@@ -1,7 +1,9 @@
 package fs
 
 import (
+	"errors"
 	"os/exec"
+	"sync"
 	"testing"
 )
 
@@ -99,5 +101,26 @@ func TestZombieHasEnded(t *testing.T) {
 	cmd.Wait()
 	if alive(cmd.Process.Pid) || alive(0) {
 		t.Error("a process that is no more is alive")
+	}
+}
+
+// TestI9BookedIsWhatIsHeld: nobody holds more memory than is booked, by cutting off what was written or by
+// emptying a draft while it is written.
+func TestI9BookedIsWhatIsHeld(t *testing.T) {
+	f := &FS{drafts: newTestDrafts(t)}
+	d := addDraft(t, f.drafts, "f", 1)
+	if err := errors.Join(f.resize(d.node, 1, 1<<20), f.resize(d.node, 1, 10)); err != nil || cap(d.data) > 1<<10 {
+		t.Fatalf("10 bytes hold %d, %v", cap(d.data), err)
+	}
+	for range 2000 {
+		var both sync.WaitGroup
+		both.Go(func() { f.empty(d) })
+		if _, err := f.write(d.node, 0, make([]byte, 100)); err != nil {
+			t.Fatal(err)
+		}
+		both.Wait()
+		if d.booked != len(d.data) {
+			t.Fatalf("booked %d bytes, there are %d", d.booked, len(d.data))
+		}
 	}
 }

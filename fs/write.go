@@ -128,6 +128,8 @@ func (f *FS) openDraft(in *fuse.OpenIn, out *fuse.OpenOut) error {
 }
 
 func (f *FS) empty(d *draft) {
+	d.sizing.Lock()
+	defer d.sizing.Unlock()
 	d.truncate()
 	f.drafts.shrunk(d, 0)
 	f.drafts.revive(d)
@@ -153,6 +155,8 @@ func (f *FS) write(node, offset uint64, data []byte) (uint32, error) {
 	if !ok {
 		return 0, errLost
 	}
+	d.sizing.Lock()
+	defer d.sizing.Unlock()
 	end := offset + uint64(len(data))
 	if err := f.reserve(d, end); err != nil {
 		return 0, err
@@ -205,6 +209,8 @@ func (f *FS) resize(node uint64, thread uint32, size uint64) error {
 		f.empty(d)
 		return nil
 	}
+	d.sizing.Lock()
+	defer d.sizing.Unlock()
 	if err := f.reserve(d, size); err != nil {
 		return err
 	}
