@@ -22,6 +22,10 @@ func TestMountpoints(t *testing.T) {
 	fstest.Need(t)
 	ix := indextest.Open(t, trusttest.Policy(t, trusttest.Signer(1), "f"))
 	served := fstest.Mount(t, "f")
+	above := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink(filepath.Dir(served.Dir), above); err != nil {
+		t.Fatal(err)
+	}
 	file := filepath.Join(t.TempDir(), "file")
 	full := t.TempDir()
 	for _, path := range []string{file, filepath.Join(full, "file")} {
@@ -37,6 +41,7 @@ func TestMountpoints(t *testing.T) {
 		{"below a file", file + "/mnt", fs.ErrNotDir},
 		{"not empty", full, fs.ErrNotEmpty},
 		{"served", served.Dir, fs.ErrServed},
+		{"served, by another path", filepath.Join(above, filepath.Base(served.Dir)), fs.ErrServed},
 		{"another file system", "/proc", fs.ErrBusy},
 	} {
 		t.Run(c.name, func(t *testing.T) {

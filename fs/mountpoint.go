@@ -3,8 +3,10 @@ package fs
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"syscall"
 
 	"github.com/moby/sys/mountinfo"
@@ -33,23 +35,39 @@ func prepare(path string) (string, error) {
 	if target, err := os.Readlink(abs); err == nil {
 		return "", fmt.Errorf("%s: %w but a link to %s", abs, ErrNotDir, target)
 	}
-	if err := recoverDead(abs); err != nil {
-		return "", fmt.Errorf("%s: %w", abs, err)
+	if err := os.MkdirAll(filepath.Dir(abs), 0o755); err != nil {
+		return "", unusable(abs, err)
 	}
-	if err := os.MkdirAll(abs, 0o755); err != nil {
-		if errors.Is(err, syscall.ENOTDIR) {
-			err = ErrNotDir
-		}
-		return "", fmt.Errorf("%s: %w", abs, err)
-	}
-	entries, err := os.ReadDir(abs)
-	if err != nil {
+	if abs, err = resolve(abs); err != nil {
 		return "", err
 	}
-	if len(entries) > 0 {
-		return "", fmt.Errorf("%s: %w", abs, ErrNotEmpty)
+	if err := recoverDead(abs); err != nil {
+		return "", unusable(abs, err)
 	}
-	return resolve(abs)
+	return abs, unusable(abs, makeEmpty(abs))
+}
+
+// makeEmpty makes a directory unless there is an empty one.
+func makeEmpty(path string) error {
+	if err := os.Mkdir(path, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	entries, err := os.ReadDir(path)
+	if len(entries) > 0 {
+		err = ErrNotEmpty
+	}
+	return err
+}
+
+// unusable says of which path an error is.
+func unusable(path string, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, syscall.ENOTDIR):
+		err = ErrNotDir
+	}
+	return fmt.Errorf("%s: %w", path, err)
 }
 
 // resolve returns a path as mount tables have it. It does not touch the last
@@ -64,35 +82,45 @@ func resolve(path string) (string, error) {
 }
 
 // recoverDead takes away mounts whose server has gone, as many as are stacked.
-// It asks by statfs(2), which always reaches the server: the kernel answers
-// stat(2) from its cache long after the server's death.
 func recoverDead(path string) error {
-	for {
-		var st unix.Statfs_t
-		if err := unix.Statfs(path, &st); !errors.Is(err, syscall.ENOTCONN) {
-			break
+	mounts, err := mountsOn(path)
+	for _, m := range slices.Backward(mounts) {
+		switch {
+		case m.FSType == "autofs": // which waits for a mount on it
+			return nil
+		case m.FSType != "fuse."+subtype:
+			return fmt.Errorf("%w: %s", ErrBusy, m.FSType)
+		case !isDead(path):
+			return ErrServed
 		}
 		if err := unmount(path); err != nil {
 			return fmt.Errorf("dead mount: %w", err)
 		}
 	}
-	m, err := mountOn(path)
-	switch {
-	case err != nil || m == nil:
-		return err
-	case m.FSType == "fuse."+subtype:
-		return ErrServed
-	case m.FSType != "autofs": // which waits for a mount on it
-		return fmt.Errorf("%w: %s", ErrBusy, m.FSType)
-	}
-	return nil
+	return err
 }
 
-// mountOn returns what is mounted on a path, the uppermost, or nil.
-func mountOn(path string) (*mountinfo.Info, error) {
-	mounts, err := mountinfo.GetMounts(func(m *mountinfo.Info) (skip, stop bool) { return m.Mountpoint != path, false })
-	if err != nil || len(mounts) == 0 {
-		return nil, err
+// isDead asks by statfs(2), which always reaches the server: the kernel answers
+// stat(2) from its cache long after the server's death.
+func isDead(path string) bool {
+	var st unix.Statfs_t
+	return errors.Is(unix.Statfs(path, &st), syscall.ENOTCONN)
+}
+
+// mountsOn returns what is mounted on a path, the uppermost last. The path is as mount tables have it.
+func mountsOn(path string) ([]*mountinfo.Info, error) {
+	return mountinfo.GetMounts(func(m *mountinfo.Info) (skip, stop bool) { return m.Mountpoint != path, false })
+}
+
+// mountedDevice returns the device number of the dmfs that is mounted on a path.
+func mountedDevice(path string) (uint64, error) {
+	mounts, err := mountsOn(path)
+	switch {
+	case err != nil:
+		return 0, err
+	case len(mounts) == 0 || mounts[len(mounts)-1].FSType != "fuse."+subtype:
+		return 0, syscall.ENOENT
 	}
-	return mounts[len(mounts)-1], nil
+	m := mounts[len(mounts)-1]
+	return unix.Mkdev(uint32(m.Major), uint32(m.Minor)), nil
 }

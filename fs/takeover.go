@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 
@@ -170,16 +169,4 @@ func (f *FS) nodeBehind(path string) (uint64, bool) {
 		return 0, false
 	}
 	return st.Ino, true
-}
-
-// mountedDevice returns the device number of the dmfs that is mounted on a path.
-func mountedDevice(path string) (uint64, error) {
-	m, err := mountOn(path)
-	switch {
-	case err != nil:
-		return 0, err
-	case m == nil || m.FSType != "fuse."+subtype:
-		return 0, syscall.ENOENT
-	}
-	return unix.Mkdev(uint32(m.Major), uint32(m.Minor)), nil
 }
