@@ -189,10 +189,7 @@ func ReadKey(textOrPath string) (PublicKey, error) {
 		return PublicKey{}, refuse(ErrMalformed, "cannot read a public key: %v", err)
 	}
 	key, fault = ParseKey(string(text))
-	if r, ok := errors.AsType[*Refusal](fault); ok {
-		return PublicKey{}, &Refusal{Err: r.Err, Hint: r.Hint, Detail: shown(textOrPath) + ": " + r.Detail}
-	}
-	return key, fault
+	return key, regarding(shown(textOrPath), fault)
 }
 
 // readBounded reads a file of a key, refusing to read more than one can be.

@@ -54,6 +54,15 @@ func (r *Refusal) hinting(format string, args ...any) *Refusal {
 	return r
 }
 
+// regarding puts what an error is about before its detail.
+func regarding(what string, err error) error {
+	r, ok := errors.AsType[*Refusal](err)
+	if !ok {
+		return err
+	}
+	return &Refusal{Err: r.Err, Hint: r.Hint, Detail: what + ": " + r.Detail}
+}
+
 // shown quotes text from outside for an error message: one short line, nothing hidden in it.
 func shown(s string) string {
 	const most = 64

@@ -1,7 +1,6 @@
 package trust
 
 import (
-	"errors"
 	"slices"
 	"time"
 )
@@ -255,10 +254,7 @@ func (p *Policy) prove(n Name, signer Key, c Chain, at time.Time) (Chain, Member
 		return Chain{}, Member{}, mismatch(n, "the certificate is for key "+c.Key().String()+", not for the signer's")
 	}
 	way, m, err := p.verifyMember(c, at)
-	if r, ok := errors.AsType[*Refusal](err); ok {
-		return Chain{}, Member{}, &Refusal{Err: r.Err, Hint: r.Hint, Detail: n.text + ": " + r.Detail}
-	}
-	return way, m, nil
+	return way, m, regarding(n.text, err)
 }
 
 // judgeContent refuses contents that no signature can make right.
