@@ -79,14 +79,14 @@ func (f *FS) judgeSignature(name trust.Name, d *draft) (uint64, error) {
 // examine refuses a signature early for all that can be known without its
 // content.
 func (f *FS) examine(name trust.Name, signature []byte) (deleted bool, err error) {
-	preview, err := f.index.Policy().Examine(name, signature, time.Now())
+	said, err := f.index.Policy().Examine(name, signature, time.Now())
 	if err != nil {
 		return false, err
 	}
-	if held, ok := f.index.Get(name); ok && preview.Version < held.Record.Version() {
+	if held, ok := f.index.Get(name); ok && said.Version < held.Record.Version() {
 		return false, index.ErrOlder
 	}
-	return preview.Deleted, nil
+	return said.Deleted, nil
 }
 
 // judgeContent looks for a waiting signature that signs the content.

@@ -9,8 +9,8 @@ import (
 const (
 	// PolicyName is the name of the travelling policy.
 	PolicyName = "policy.toml"
-	// MaxPolicy is the length of the longest travelling policy, in bytes.
-	MaxPolicy = 1 << 20
+	// maxPolicy is the length of the longest travelling policy, in bytes.
+	maxPolicy = 1 << 20
 )
 
 // policyName is PolicyName, parsed.

@@ -74,7 +74,7 @@ func BenchmarkVerifyInNamespace(b *testing.B) {
 func BenchmarkParseAmendment(b *testing.B) {
 	fill := func(line func(i int) string) []byte {
 		var text []byte
-		for i := 0; len(text) < trust.MaxPolicy-256; i++ {
+		for i := 0; len(text) < 1<<20-256; i++ {
 			text = append(text, line(i)...)
 		}
 		return text

@@ -11,8 +11,8 @@ import (
 )
 
 const (
-	// MaxChain is the number of certificates in the longest chain, the leaf included.
-	MaxChain = 3
+	// maxChain is the number of certificates in the longest chain, the leaf included.
+	maxChain = 3
 	// maxCertificate bounds one certificate, in bytes of DER, so that the longest chain as PEM
 	// fits behind the longest signature.
 	maxCertificate = 2800
@@ -33,8 +33,8 @@ func ParseChain(text []byte) (Chain, error) {
 		return Chain{}, refuse(ErrTooLarge, "a certificate chain's text is at most %d bytes", MaxSignature)
 	}
 	blocks := bytes.Count(text, []byte("-----BEGIN "))
-	if blocks == 0 || blocks > MaxChain {
-		return Chain{}, refuse(ErrMalformed, "this is not a chain of 1 to %d certificates in PEM", MaxChain)
+	if blocks == 0 || blocks > maxChain {
+		return Chain{}, refuse(ErrMalformed, "this is not a chain of 1 to %d certificates in PEM", maxChain)
 	}
 	var der []byte
 	for range blocks {
@@ -62,15 +62,15 @@ func checkBlock(block *pem.Block) error {
 
 // ParseChainDER reads the same from one to three certificates in DER, one behind the other.
 func ParseChainDER(der []byte) (Chain, error) {
-	if len(der) > MaxChain*maxCertificate {
-		return Chain{}, refuse(ErrTooLarge, "a certificate chain is at most %d bytes", MaxChain*maxCertificate)
+	if len(der) > maxChain*maxCertificate {
+		return Chain{}, refuse(ErrTooLarge, "a certificate chain is at most %d bytes", maxChain*maxCertificate)
 	}
 	certificates, err := x509.ParseCertificates(der)
 	if err != nil || len(certificates) == 0 {
 		return Chain{}, refuse(ErrMalformed, "the certificate is damaged")
 	}
-	if len(certificates) > MaxChain {
-		return Chain{}, refuse(ErrMalformed, "%d certificates are more than %d", len(certificates), MaxChain)
+	if len(certificates) > maxChain {
+		return Chain{}, refuse(ErrMalformed, "%d certificates are more than %d", len(certificates), maxChain)
 	}
 	for _, c := range certificates {
 		if err := checkCertificate(c); err != nil {

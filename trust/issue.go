@@ -33,7 +33,7 @@ func (s *Signer) Certify(spec CertificateSpec, issuer Chain) (Chain, error) {
 	if err != nil {
 		return Chain{}, err
 	}
-	template, err := spec.template(MaxChain - 2 - len(issuer.certificates))
+	template, err := spec.template(maxChain - 2 - len(issuer.certificates))
 	if err != nil {
 		return Chain{}, err
 	}
@@ -82,8 +82,8 @@ func (s *Signer) parent(spec CertificateSpec, issuer Chain) (*x509.Certificate, 
 		return nil, refuse(ErrMismatch, "the issuer's certificate is for another key than the one that signs")
 	case !authority(ca):
 		return nil, refuse(ErrNotAllowed, "%s is no authority", subject(ca)).hinting("let the network key issue it a certificate for an authority")
-	case above >= MaxChain || spec.Authority && (above >= MaxChain-1 || lengthLimit(ca) == 0):
-		return nil, refuse(ErrTooLarge, "the chain would be longer than %d certificates", MaxChain)
+	case above >= maxChain || spec.Authority && (above >= maxChain-1 || lengthLimit(ca) == 0):
+		return nil, refuse(ErrTooLarge, "the chain would be longer than %d certificates", maxChain)
 	case spec.NotAfter.After(ca.NotAfter):
 		return nil, refuse(ErrMalformed, "the certificate would outlive its issuer's, which ends at %s", ca.NotAfter.Format(time.RFC3339))
 	}

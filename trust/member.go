@@ -81,7 +81,7 @@ func (s *climb) from(way []*x509.Certificate) (best []*x509.Certificate, err err
 	}
 	err = refuse(ErrUnknownKey, "%s: the certificate is not of this network", subject(way[0])).
 		hinting("have it issued by this network's key or one of its authorities")
-	if len(way) == MaxChain {
+	if len(way) == maxChain {
 		return nil, err
 	}
 	for _, ca := range s.authorities {
@@ -135,7 +135,7 @@ func lengthLimit(c *x509.Certificate) int {
 	if c.MaxPathLen > 0 || c.MaxPathLenZero {
 		return c.MaxPathLen
 	}
-	return MaxChain
+	return maxChain
 }
 
 // validity is the time in which all certificates of a way are valid.

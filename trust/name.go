@@ -10,9 +10,9 @@ import (
 const (
 	// MaxName is the length of the longest name, in bytes.
 	MaxName = 1024
-	// MaxPart is the length of the longest part of a name, in bytes. File systems allow 255,
+	// maxPart is the length of the longest part of a name, in bytes. File systems allow 255,
 	// of which the signature beside a file needs four.
-	MaxPart = 255 - len(".sig")
+	maxPart = 255 - len(".sig")
 )
 
 // A Name is a file's path in the network. Only [ParseName] makes one; names that are equal
@@ -49,7 +49,7 @@ func partFault(part string) string {
 		return "has an empty part"
 	case part == "." || part == "..":
 		return "has a part that is . or .."
-	case len(part) > MaxPart:
+	case len(part) > maxPart:
 		return "has a part that is longer than 251 bytes"
 	case strings.HasPrefix(part, ".dmfs"):
 		return "has a part that begins with .dmfs, which is reserved"

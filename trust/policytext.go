@@ -42,8 +42,8 @@ func ParseAmendment(text []byte) (Amendment, error) {
 
 // openPolicy parses the text and refuses tables and keys that it does not know.
 func openPolicy(text []byte) (*policyText, error) {
-	if len(text) > MaxPolicy {
-		return nil, refuse(ErrTooLarge, "%s is longer than %d bytes", PolicyName, MaxPolicy)
+	if len(text) > maxPolicy {
+		return nil, refuse(ErrTooLarge, "%s is longer than %d bytes", PolicyName, maxPolicy)
 	}
 	if line, deep := nested(string(text)); deep {
 		return nil, atLine(line, refuse(ErrMalformed, "values are nested too deeply"))

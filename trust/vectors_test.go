@@ -152,7 +152,7 @@ func TestStockMinisignAcceptsOurs(t *testing.T) {
 func TestStockMinisignVerifiesLongNames(t *testing.T) {
 	minisign := stockMinisign(t)
 	s, dir := trusttest.Signer(1), t.TempDir()
-	for _, name := range []string{strings.Repeat(strings.Repeat("a", trust.MaxPart)+"/", 4) + "bbb", "größe 日本 $(x)"} {
+	for _, name := range []string{strings.Repeat(strings.Repeat("a", 251)+"/", 4) + "bbb", "größe 日本 $(x)"} {
 		writeFile(t, filepath.Join(dir, "content"), "content")
 		writeFile(t, filepath.Join(dir, "sig"), string(trusttest.Sign(t, s, name, []byte("content"), 1)))
 		run(t, dir, minisign, "-Vm", "content", "-x", "sig", "-P", s.Public().String())

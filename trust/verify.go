@@ -5,14 +5,6 @@ import (
 	"time"
 )
 
-// A Preview is what can be proved before the content is known. It is not a Record: the content's
-// digest is still open.
-type Preview struct {
-	Signer  Key
-	Version Version
-	Deleted bool
-}
-
 // Verify turns a claim into a record, or says why not. It is the only door: at is the current time,
 // and decides only what the signed lifetime, the certificate and the limit on the future leave to
 // it. The verdicts and their order are those of the package comment.
@@ -55,26 +47,26 @@ func (p *Policy) judgeOf(n Name) *Policy {
 	return p
 }
 
-// Examine proves what a signature says before its content is known: the signer of the comment, the
+// Examine proves what a signature says before the content is known: the signer of the comment, the
 // name, the network, the lifetime and the version. Its refusals are those of Verify. It asks for no
 // certificate: the node may know one that did not come with the signature.
-func (p *Policy) Examine(n Name, signature []byte, at time.Time) (Preview, error) {
+func (p *Policy) Examine(n Name, signature []byte, at time.Time) (Statement, error) {
 	q := p.judgeOf(n)
 	s, err := q.open(Claim{name: n, signature: signature})
 	if err != nil {
-		return Preview{}, err
+		return Statement{}, err
 	}
 	signer, err := q.signer(n, s, nil)
 	if err != nil {
-		return Preview{}, err
+		return Statement{}, err
 	}
 	if err := q.judge(n, signer, s, at); err != nil {
-		return Preview{}, err
+		return Statement{}, err
 	}
 	if err := judgeLifetime(n, s, at); err != nil {
-		return Preview{}, err
+		return Statement{}, err
 	}
-	return Preview{Signer: signer, Version: s.version, Deleted: s.deleted}, nil
+	return Statement{Name: n, Version: s.version, Network: s.network, TTL: s.ttl, Deleted: s.deleted}, nil
 }
 
 // open checks the limits, parses the signature and looks for the name's entry.

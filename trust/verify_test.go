@@ -119,7 +119,7 @@ func TestExamine(t *testing.T) {
 	content := []byte("x")
 	good := trusttest.Sign(t, alice, "a", content, 5e9)
 	got, err := p.Examine(n, good, time.Unix(6, 0))
-	if want := (trust.Preview{Signer: alice.Public().Key, Version: 5e9}); err != nil || got != want {
+	if want := (trust.Statement{Name: n, Version: 5e9}); err != nil || got != want {
 		t.Errorf("Examine = %+v, %v; want %+v", got, err, want)
 	}
 	got, err = p.Examine(n, forge(t, alice, "timestamp:5\tfile:a\tdeleted", nil), time.Unix(6, 0))
@@ -145,7 +145,7 @@ func TestExamine(t *testing.T) {
 		t.Run(c.what, func(t *testing.T) {
 			got, err := p.Examine(c.name, c.sig, time.Unix(6, 0))
 			wantRefusal(t, err, c.want)
-			if got != (trust.Preview{}) {
+			if got != (trust.Statement{}) {
 				t.Errorf("refused, but gave %+v", got)
 			}
 		})
