@@ -26,8 +26,8 @@ type batch struct {
 	ids      map[string]uint64 // new directories
 	dirs     map[string]uint64 // nil: as before
 	ledger   *ledger
-	members  map[trust.Key]member // replaced, never modified
-	learned  []trust.Key          // members to be stored
+	members  roster
+	learned  []trust.Key // members to be stored
 }
 
 func (ix *Index) newBatch() *batch {
@@ -140,7 +140,7 @@ func (b *batch) prove(r trust.Record) (trust.Record, error) {
 	}
 	c := r.Claim()
 	if _, k, ok := b.policy.Namespace(r.Name()); ok {
-		c = c.WithCertificate(b.members[k].chain)
+		c = c.WithCertificate(b.members.byKey[k].chain)
 	}
 	return b.policy.Verify(c, b.now)
 }

@@ -20,13 +20,13 @@ func (ix *Index) ClockBehind() (by time.Duration, behind bool) {
 	defer ix.mu.RUnlock()
 	now := ix.now()
 	members := make(map[trust.Key]time.Duration)
-	for name, f := range ix.files {
+	for _, f := range ix.files {
 		if f.Record.IsZero() {
 			continue
 		}
 		ahead := f.Record.Version().Time().Sub(now)
-		if _, member, ok := ix.policy.Namespace(name); ok {
-			members[member] = max(members[member], ahead)
+		if m, ok := f.Record.Member(); ok {
+			members[m.Key] = max(members[m.Key], ahead)
 			continue
 		}
 		by = max(by, ahead)

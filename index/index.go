@@ -51,7 +51,7 @@ type Index struct {
 	mu      sync.RWMutex // guards all below; only the writer changes them, but for pins, loose and sorted
 	policy  *trust.Policy
 	limits  limits
-	members map[trust.Key]member // replaced, never modified
+	members roster
 	files   map[trust.Name]*file
 	rows    map[uint64]*change // every change stored, by seq
 	log     []logged
@@ -120,7 +120,7 @@ func load(db *bbolt.DB, local *trust.Policy, options []Option) (*Index, error) {
 	if err != nil {
 		return nil, err
 	}
-	ix.last, ix.uses, ix.ids, ix.rows, ix.members = t.last, t.uses, t.ids, t.rows, t.members
+	ix.last, ix.uses, ix.ids, ix.rows, ix.members = t.last, t.uses, t.ids, t.rows, newRoster(t.members)
 	ix.close = sync.OnceValue(ix.shut)
 	ix.log = heldOf(t.names)
 	ix.limits.versions = math.MaxInt // how many to keep is not known yet

@@ -2,12 +2,10 @@ package index
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"maps"
-	"slices"
 	"time"
 
 	"dmfs/trust"
@@ -41,37 +39,13 @@ func (ix *Index) Learn(chains ...trust.Chain) error {
 
 // unknown returns the chains that are not exactly the known ones.
 func (ix *Index) unknown(chains []trust.Chain) (news []trust.Chain) {
-	members := ix.prover().members
+	members := ix.prover().members.byKey
 	for _, c := range chains {
 		if known, ok := members[c.Key()]; !ok || !bytes.Equal(known.chain.DER(), c.DER()) {
 			news = append(news, c)
 		}
 	}
 	return news
-}
-
-// Members returns whom the policy in force accepts now, as far as their certificates are known,
-// sorted by name. Of those of one name the first one wins it: the latest issued, then the one with the
-// greatest key.
-func (ix *Index) Members() []trust.Member { return ix.prover().live() }
-
-// live returns the members whose certificates are not over.
-func (p prover) live() (members []trust.Member) {
-	for _, m := range p.members {
-		if p.now.Before(m.facts.NotAfter) {
-			members = append(members, m.facts)
-		}
-	}
-	slices.SortFunc(members, func(a, b trust.Member) int {
-		return cmp.Or(cmp.Compare(a.Name, b.Name), b.Issued.Compare(a.Issued), bytes.Compare(b.Key[:], a.Key[:]))
-	})
-	return members
-}
-
-// Certificate returns the certificate that is known of a key, though it may be over or revoked.
-func (ix *Index) Certificate(k trust.Key) (trust.Chain, bool) {
-	m, ok := ix.prover().members[k]
-	return m.chain, ok
 }
 
 // learnAll does a call of Learn.
@@ -90,11 +64,13 @@ func (ix *Index) learnAll(chains []trust.Chain) error {
 // learn plans to keep a certificate, if it is valid longer than the known one.
 func (b *batch) learn(c trust.Chain) error {
 	m, err := b.policy.VerifyMember(c, b.now)
-	if err != nil || !m.NotAfter.After(b.members[m.Key].facts.NotAfter) {
+	if err != nil || !m.NotAfter.After(b.members.byKey[m.Key].facts.NotAfter) {
 		return err
 	}
-	b.members = maps.Clone(b.members)
-	b.members[m.Key] = member{chain: c, since: b.now, facts: m}
+	if len(b.learned) == 0 {
+		b.members = newRoster(maps.Clone(b.members.byKey)) // the batch's own from now on
+	}
+	b.members.byKey[m.Key] = member{chain: c, since: b.now, facts: m}
 	b.learned = append(b.learned, m.Key)
 	b.renew(m.Key)
 	return nil
@@ -103,7 +79,7 @@ func (b *batch) learn(c trust.Chain) error {
 // learnFrom learns the certificate that travelled with a record.
 func (b *batch) learnFrom(r trust.Record) {
 	m, ok := r.Member() // of no record neither
-	if !ok || !m.NotAfter.After(b.members[m.Key].facts.NotAfter) {
+	if !ok || !m.NotAfter.After(b.members.byKey[m.Key].facts.NotAfter) {
 		return
 	}
 	if c, err := trust.ParseChain(r.Signature()); err == nil {
@@ -122,13 +98,13 @@ func (b *batch) renew(k trust.Key) {
 
 // judgeMembers returns the members as a policy sees them. A certificate that was valid when it came
 // does not become too new by a clock that went back.
-func judgeMembers(p *trust.Policy, members map[trust.Key]member, now time.Time) map[trust.Key]member {
-	judged := make(map[trust.Key]member, len(members))
-	for k, m := range members {
+func judgeMembers(p *trust.Policy, members roster, now time.Time) roster {
+	judged := make(map[trust.Key]member, len(members.byKey))
+	for k, m := range members.byKey {
 		m.facts, _ = p.VerifyMember(m.chain, later(now, m.since))
 		judged[k] = m
 	}
-	return judged
+	return newRoster(judged)
 }
 
 // later returns the later one of two moments.
@@ -142,7 +118,7 @@ func later(a, b time.Time) time.Time {
 // storeMembers writes what was learned.
 func (b *batch) storeMembers(bucket *bbolt.Bucket) error {
 	for _, k := range b.learned {
-		m := b.members[k]
+		m := b.members.byKey[k]
 		row := binary.BigEndian.AppendUint64(nil, uint64(m.since.UnixNano()))
 		if err := bucket.Put(k[:], append(row, m.chain.DER()...)); err != nil {
 			return err

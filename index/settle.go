@@ -120,7 +120,7 @@ type verdict struct {
 // A prover proves stored versions.
 type prover struct {
 	policy  *trust.Policy
-	members map[trust.Key]member
+	members roster
 	now     time.Time
 }
 
@@ -187,7 +187,7 @@ func (p prover) prove(c *change) (found proof) {
 func (p prover) verify(c *change, at time.Time) (trust.Record, error) {
 	head := trust.NewHead(c.name, c.signature, c.digest)
 	if _, k, ok := p.policy.Namespace(c.name); ok {
-		head = head.WithCertificate(p.members[k].chain)
+		head = head.WithCertificate(p.members.byKey[k].chain)
 	}
 	return p.policy.Verify(head, at)
 }

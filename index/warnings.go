@@ -46,7 +46,7 @@ func (p prover) namesakes() (warnings []Warning) {
 		if len(warnings) == maxNotes {
 			break
 		}
-		warnings = append(warnings, Warning{At: later(p.members[first.Key].since, p.members[m.Key].since), Text: fmt.Sprintf(
+		warnings = append(warnings, Warning{At: later(p.members.byKey[first.Key].since, p.members.byKey[m.Key].since), Text: fmt.Sprintf(
 			"two live certificates have the name %q: that of key %s, issued at %s, wins over that of key %s, issued at %s; "+
 				"revoke one, or renew it with another name",
 			m.Name, first.Key, first.Issued.Format(time.RFC3339), m.Key, m.Issued.Format(time.RFC3339))})

@@ -59,6 +59,12 @@ func TestNamesakes(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
+		named := func(want *trust.Signer, name string) {
+			t.Helper()
+			if m, ok := ix.Named(name); !ok || m.Key != want.Public().Key {
+				t.Errorf("%s is %+v, %v", name, m, ok)
+			}
+		}
 		wins := func(winner, loser *trust.Signer) {
 			t.Helper()
 			want := fmt.Sprintf("key %s, issued at %%s, wins over that of key %s", winner.Public().Key, loser.Public().Key)
@@ -68,6 +74,10 @@ func TestNamesakes(t *testing.T) {
 				t.Errorf("%+v", w)
 			}
 			if m := ix.Members(); m[0].Key != winner.Public().Key || m[1].Key != loser.Public().Key {
+				t.Errorf("%+v", m)
+			}
+			named(winner, "ann")
+			if m, ok := ix.Named("anne"); ok {
 				t.Errorf("%+v", m)
 			}
 		}
@@ -87,6 +97,7 @@ func TestNamesakes(t *testing.T) {
 		wins(lesser, greater)
 		pass(time.Hour)
 		quiet()
+		named(greater, "ann")
 		learn(lesser, "ann", 3*time.Hour)
 		learn(greater, "bert", 3*time.Hour)
 		quiet()
