@@ -12,6 +12,7 @@ import (
 	"github.com/hanwen/go-fuse/v2/fuse"
 
 	"dmfs/index"
+	"dmfs/trust"
 )
 
 // A link leads from a member's name to what the member publishes. It is in the directory
@@ -22,15 +23,15 @@ type link struct {
 	dir, base string
 	target    string
 	issued    time.Time
+	number    uint64 // a digest of the first three, greater than any number of the index
 }
 
-// number is the link's digest, greater than any number of the index.
-func (l link) number() uint64 {
-	sum := sha256.Sum256([]byte(l.dir + "/" + l.base + "\x00" + l.target))
-	return binary.BigEndian.Uint64(sum[:])>>4 | 1<<60
+func newLink(dir, base, target string, issued time.Time) link {
+	sum := sha256.Sum256([]byte(dir + "/" + base + "\x00" + target))
+	return link{dir, base, target, issued, binary.BigEndian.Uint64(sum[:])>>4 | 1<<60}
 }
 
-func (l link) node() uint64 { return nodeID(linkKind, l.number()) }
+func (l link) node() uint64 { return nodeID(linkKind, l.number) }
 
 // hasLinks reports whether a directory is that of a namespace's links.
 func (f *FS) hasLinks(dir string) bool {
@@ -38,49 +39,62 @@ func (f *FS) hasLinks(dir string) bool {
 	return base == index.ByName && slices.Contains(f.index.Policy().Namespaces(), namespace)
 }
 
-// links returns the links in a directory, in the order of members' names, each of which
+// linksIn returns the links in a directory, in the order of members' names, each of which
 // is one part of a path. A name is one member's, who was certified last; it is left out
 // while that one shows nothing in the namespace.
-func (f *FS) links(dir string) []link {
+func (f *FS) linksIn(dir string) (links []link) {
 	if !f.hasLinks(dir) {
 		return nil
 	}
-	namespace, _ := splitPath(dir)
-	above, _ := f.tree.node(namespace)
-	var links []link
 	last := ""
 	for _, m := range f.index.Members() {
 		if m.Name == last {
 			continue
 		}
 		last = m.Name
-		key := base64.RawURLEncoding.EncodeToString(m.Key[:])
-		if _, ok := f.tree.child(above, key); ok {
-			links = append(links, link{dir, m.Name, "../" + key, m.Issued})
+		if l, ok := f.linkTo(dir, m); ok {
+			links = append(links, l)
 		}
 	}
 	return links
 }
 
+// linkTo makes the link to a member's place in a namespace, if something is shown there.
+func (f *FS) linkTo(dir string, m trust.Member) (link, bool) {
+	namespace, _ := splitPath(dir)
+	above, _ := f.tree.node(namespace)
+	key := base64.RawURLEncoding.EncodeToString(m.Key[:])
+	_, ok := f.tree.child(above, key)
+	return newLink(dir, m.Name, "../"+key, m.Issued), ok
+}
+
 // linkIn finds a link by its name, linkAt by its node.
 func (f *FS) linkIn(dir, base string) (link, bool) {
-	return find(f.links(dir), func(l link) bool { return l.base == base })
+	if !f.hasLinks(dir) {
+		return link{}, false
+	}
+	m, ok := f.index.Named(base)
+	if !ok {
+		return link{}, false
+	}
+	return f.linkTo(dir, m)
 }
 
 func (f *FS) linkAt(node uint64) (link, bool) {
-	for _, namespace := range f.index.Policy().Namespaces() {
-		if l, ok := find(f.links(joinPath(namespace, index.ByName)), func(l link) bool { return l.node() == node }); ok {
-			return l, true
-		}
+	known, ok := f.links.of(node, f.allLinks)
+	if !ok {
+		return link{}, false
 	}
-	return link{}, false
+	l, ok := f.linkIn(known.dir, known.base)
+	return l, ok && l.target == known.target
 }
 
-func find(links []link, is func(link) bool) (link, bool) {
-	if i := slices.IndexFunc(links, is); i >= 0 {
-		return links[i], true
+// allLinks returns the links of all namespaces.
+func (f *FS) allLinks() (all []link) {
+	for _, namespace := range f.index.Policy().Namespaces() {
+		all = append(all, f.linksIn(joinPath(namespace, index.ByName))...)
 	}
-	return link{}, false
+	return all
 }
 
 func (f *FS) readLink(node uint64) ([]byte, error) {
@@ -106,10 +120,10 @@ func (f *FS) linkAttr(node uint64, a *fuse.Attr) error {
 // listLinks goes on behind position at. A link's position is its number, so that a
 // listing does not mind what comes and goes.
 func (f *FS) listLinks(dir string, at uint64, to lister) error {
-	links := f.links(dir)
-	slices.SortFunc(links, func(a, b link) int { return cmp.Compare(a.number(), b.number()) })
+	links := f.linksIn(dir)
+	slices.SortFunc(links, func(a, b link) int { return cmp.Compare(a.number, b.number) })
 	for _, l := range links {
-		e := fuse.DirEntry{Name: l.base, Mode: syscall.S_IFLNK, Ino: l.node(), Off: l.number()}
+		e := fuse.DirEntry{Name: l.base, Mode: syscall.S_IFLNK, Ino: l.node(), Off: l.number}
 		if at < e.Off && !to.add(e, e.Ino) {
 			break
 		}

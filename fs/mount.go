@@ -79,6 +79,7 @@ type FS struct {
 	pages    *pages
 	paths    *paths
 	proofs   *proofs
+	links    *links
 	staged   *staged
 	renames  *renames
 	progress *progress
@@ -144,7 +145,7 @@ func newFS(o Options, mountpoint string, ix *index.Index) *FS {
 		owner:   fuse.Owner{Uid: o.UID, Gid: o.GID},
 		dirMode: cmp.Or(o.DirMode, 0o755), fileMode: cmp.Or(o.FileMode, 0o444), readOnly: o.ReadOnly,
 		started: time.Now(), epoch: newEpoch(), secret: newSecret(),
-		tree: newTree(), keeper: &keeper{index: ix}, pages: newPages(o.Pages), paths: &paths{index: ix}, proofs: &proofs{},
+		tree: newTree(), keeper: &keeper{index: ix}, pages: newPages(o.Pages), paths: &paths{index: ix}, proofs: &proofs{}, links: &links{},
 		staged: &staged{}, renames: newRenames(), touches: newTouches(),
 		courier: newCourier(), tasks: make(chan task), followed: make(chan struct{}), ended: make(chan struct{}),
 	}

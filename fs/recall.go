@@ -58,3 +58,23 @@ func numbered(ix *index.Index) map[uint64]string {
 	}
 	return byID
 }
+
+// links finds a link by its node. What a node leads to never changes, so this too is merely ahead of
+// searching; whether the link is there now is another question.
+type links struct {
+	mu     sync.Mutex
+	byNode map[uint64]link
+}
+
+func (s *links) of(node uint64, search func() []link) (link, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, ok := s.byNode[node]; !ok {
+		s.byNode = map[uint64]link{}
+		for _, l := range search() {
+			s.byNode[l.node()] = l
+		}
+	}
+	l, ok := s.byNode[node]
+	return l, ok
+}
