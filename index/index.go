@@ -164,16 +164,31 @@ func (ix *Index) Get(n trust.Name) (Entry, bool) {
 // Entries returns what is held, sorted by name, tombstones and withheld versions included. The slice
 // is shared: read only.
 func (ix *Index) Entries() []Entry {
-	ix.mu.Lock()
-	defer ix.mu.Unlock()
-	if ix.sorted == nil {
-		ix.sorted = make([]Entry, 0, len(ix.files))
-		for _, f := range ix.files {
-			ix.sorted = append(ix.sorted, f.Entry)
-		}
-		slices.SortFunc(ix.sorted, func(a, b Entry) int { return cmp.Compare(a.Name.String(), b.Name.String()) })
+	ix.mu.RLock()
+	sorted, news := ix.sorted, ix.news
+	var files []*file
+	if sorted == nil {
+		files = slices.Collect(maps.Values(ix.files))
 	}
-	return slices.Clip(ix.sorted)
+	ix.mu.RUnlock()
+	if sorted == nil {
+		sorted = sortEntries(files) // which takes a while when there are many: without the lock
+		ix.mu.Lock()
+		defer ix.mu.Unlock()
+		if ix.news == news {
+			ix.sorted = sorted
+		}
+	}
+	return sorted
+}
+
+func sortEntries(files []*file) []Entry {
+	slices.SortFunc(files, func(a, b *file) int { return cmp.Compare(a.Name.String(), b.Name.String()) })
+	sorted := make([]Entry, len(files))
+	for i, f := range files {
+		sorted[i] = f.Entry
+	}
+	return sorted
 }
 
 // Seq returns the newest change, 0 when there was none.
