@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -154,12 +155,13 @@ func (s *siege) signBy(t *testing.T, by *trust.Signer, c trust.Chain, st trust.S
 	return rec
 }
 
-// logged waits until each node has blamed the adversary, by its name, for something, and wants it once.
+// logged waits until each node has blamed the adversary, by its name, for something, in the log and where it tells
+// of its peers, and wants it once in the log.
 func (s *siege) logged(t *testing.T, fault string) {
 	t.Helper()
 	for i, n := range s.nodes {
 		replicatest.Eventually(t, fmt.Sprintf("node %d says that the adversary %s", i, fault), func() bool {
-			return n.log.count("misbehave", "name=mallory", fault) > 0
+			return n.log.count("misbehave", "name=mallory", fault) > 0 && n.faultOf(keyOf(mallory), fault).Count > 0
 		})
 	}
 	s.bounded(t)
@@ -271,4 +273,16 @@ func (s *siege) member(t *testing.T, i int, name string) *adversary {
 // knows reports whether a node is connected to the i-th one or dials it.
 func (m *memberNode) knows(i int) bool {
 	return slices.ContainsFunc(m.Replica.Peers(), func(p replica.Peer) bool { return p.ID == replica.PeerID(keyOf(i)) })
+}
+
+// faultOf returns the fault that a node finds in somebody, by a part of its text; zero when it does not.
+func (m *memberNode) faultOf(k trust.Key, text string) replica.Fault {
+	for _, p := range m.Replica.Peers() {
+		for _, f := range p.Faults {
+			if p.ID == replica.PeerID(k) && strings.Contains(f.Text, text) {
+				return f
+			}
+		}
+	}
+	return replica.Fault{}
 }

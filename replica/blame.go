@@ -13,46 +13,31 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 )
 
-// fault is what a peer does wrong. Some faults also happen to honest peers, of which the log says so.
-type fault struct {
-	what   string
-	honest bool // an honest peer may have it, by its load, its link or by chance
-}
-
-var (
-	faultMalformed = fault{what: "sends what is malformed"}
-	faultForged    = fault{what: "sends what nobody signed"}
-	faultContent   = fault{what: "sends another content than the one asked for"}
-	faultVersions  = fault{what: "signs new versions faster than they are taken"}
-	faultQuota     = fault{what: "has more in a namespace than its quota"}
-	faultGossip    = fault{what: "gossips faster than it is listened to", honest: true}
-	faultStreams   = fault{what: "opens more streams than it is served", honest: true}
-	faultPromise   = fault{what: "does not have what it lists", honest: true}
-	faultSlow      = fault{what: "does not answer in time", honest: true}
-	faultComing    = fault{what: "connects and leaves again and again", honest: true}
-)
-
 // Of how often a peer comes and goes the log says that much, lest it fill the disk.
 const (
 	comingsBurst = 32      // of one peer at once
 	comingsRate  = 1. / 60 // and per second
 )
 
-// blame says in the log what a peer, or a member that need not be connected, does wrong: once an hour of
-// each and each fault, whatever it costs the peer to do it again.
+// blame remembers what a peer, or a member that need not be connected, does wrong, and says so: once an hour
+// of each and each fault, whatever it costs the peer to do it again.
 func (r *Replica) blame(id peer.ID, f fault, err error) {
-	first, last := r.blamed.tell(id, f.what, time.Now())
+	if id == r.host.ID() {
+		return // our own namespace, by the word of others
+	}
+	seen, first, last := r.blamed.tell(id, f.kind, time.Now())
 	if !first || r.ctx.Err() != nil {
 		return
 	}
-	level, message := slog.LevelWarn, "peer misbehaves"
+	level, message, name := slog.LevelWarn, "peer misbehaves", r.nameOf(id)
 	if f.honest {
 		level, message = slog.LevelInfo, "peer may misbehave"
 	}
-	r.log.Log(context.Background(), level, message, "peer", id, "name", r.nameOf(id), "fault", f.what, "err", err)
+	r.log.Log(context.Background(), level, message, "peer", id, "name", name, "fault", f.what, "err", err)
 	if last {
 		r.log.Log(context.Background(), level, "no more of these for a while", "fault", f.what, "for", toldFor)
 	}
+	r.tellFault(id.String(), name, f.noticed(seen))
 }
 
 // note says in the log that a peer came or went, or did not come.

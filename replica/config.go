@@ -36,6 +36,10 @@ type Config struct {
 	// Met is told when a peer got connected and when it was lost, with the name in its certificate, empty
 	// when none is known. It must return soon. nil is nobody.
 	Met func(id, name string, connected bool)
+	// Blamed is told what a peer does wrong, or a member that need not be connected, when the log is: once an
+	// hour for each and each kind of fault. The name is the one in its certificate, empty when none is known. It
+	// must return soon, and may be called by several goroutines. nil is nobody.
+	Blamed func(id, name string, f Fault)
 
 	// Network, the one of the index's policy, has its members talk to nobody else, and prove that they are
 	// members by what Certificate returns at that moment: a chain for the key of Identity. Without Certificate
@@ -57,6 +61,9 @@ func (c Config) complete() Config {
 	}
 	if c.Met == nil {
 		c.Met = func(string, string, bool) {}
+	}
+	if c.Blamed == nil {
+		c.Blamed = func(string, string, Fault) {}
 	}
 	if c.now == nil {
 		c.now = time.Now

@@ -155,8 +155,9 @@
 //   - Its certificate ends or is revoked meanwhile: it is out at once, is not dialled, and what is in its
 //     namespace is shown no more (TestHostileExpulsion).
 //
-// In the log stands who did what, by the name in the certificate, once an hour for each fault, as a warning
-// when no honest peer could have done it.
+// Who did what is told by Peers, with how often and when, also of who is not connected, and by the log and
+// Config.Blamed, by the name in the certificate, once an hour for each fault. The log warns when no honest peer
+// could have done it. Of each kind of fault 64 peers are remembered for a day, and Faults counts those of all.
 //
 // What is left to it: to ask, four streams of each kind at a time, for all that there is, again and again; to
 // delay a content that does not travel inline by some seconds where it is the first to tell of it, or until

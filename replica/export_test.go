@@ -114,10 +114,23 @@ func NewBook(members bool) (add func(said wire.Contact, met bool) error, size fu
 	}, func() int { return len(b.all()) }
 }
 
-// Told returns a memory of refusals, by the peer, and how many lines it takes.
-func Told() (tell func(id peer.ID, at time.Time) (first, last bool), most int) {
+// Told returns a memory of what was noticed: how it is told of a peer, how often it has that of each, and how
+// many peers it has room for.
+func Told() (tell func(id peer.ID, at time.Time) (first, last bool), counts func(at time.Time) map[peer.ID]uint64, most int) {
 	t := &told{}
-	return func(id peer.ID, at time.Time) (bool, bool) { return t.tell(id, "", at) }, maxTold
+	tell = func(id peer.ID, at time.Time) (first, last bool) {
+		_, first, last = t.tell(id, "", at)
+		return first, last
+	}
+	counts = func(at time.Time) map[peer.ID]uint64 {
+		all := make(map[peer.ID]uint64)
+		peers, _ := t.of("", at)
+		for id, s := range peers {
+			all[id] = s.count
+		}
+		return all
+	}
+	return tell, counts, maxTold
 }
 
 // MaxShakingOfOne is how many handshakes one origin may have at once.

@@ -36,10 +36,12 @@ type Peer struct {
 	Seq   uint64
 	SeqAt time.Time // since when, by our clock, as far as we know; zero with a Seq of 0
 	Seen  time.Time // the last sign of life, to us or to others; zero: none
+	// Faults are what it did wrong in the last day, what no honest peer does first.
+	Faults []Fault
 }
 
-// Peers returns the peers that are connected or dialled and up to 300 others: who was met lately, then the
-// members whose certificates the index has. They are sorted by ID.
+// Peers returns the peers that are connected or dialled, up to 300 others, which are those that were met lately
+// and then the members whose certificates the index has, and whoever has a fault. They are sorted by ID.
 func (r *Replica) Peers() []Peer {
 	known := make(map[peer.ID]Peer)
 	for _, m := range r.members.all() {
@@ -60,6 +62,11 @@ func (r *Replica) Peers() []Peer {
 		if id, err := idOfKey(m.Key); err == nil {
 			enter(id, func(p *Peer) { p.ID, p.Name, p.NotAfter = id.String(), m.Name, later(p.NotAfter, m.NotAfter) })
 		}
+	}
+	for id, faults := range r.faults() {
+		p := known[id]
+		p.ID, p.Name, p.Faults = id.String(), cmp.Or(p.Name, r.nameOf(id)), faults
+		known[id] = p
 	}
 	return slices.SortedFunc(maps.Values(known), func(a, b Peer) int { return cmp.Compare(a.ID, b.ID) })
 }

@@ -5,18 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"sync"
 	"time"
 
 	"dmfs/replica/internal/wire"
 	"dmfs/trust"
 
 	"github.com/libp2p/go-libp2p/core/peer"
-)
-
-const (
-	maxTold = 64        // peers of which the log says that they were refused for one reason
-	toldFor = time.Hour // within this time, and of each of them once
 )
 
 // tell logs why a peer and we do not talk. A peer that merely hung up, as one does whose other connection
@@ -33,7 +27,7 @@ func (a *admission) tell(id peer.ID, from fmt.Stringer, err error) {
 	}
 	first, last := false, false
 	if a.ctx.Err() == nil && !hungUp(err) {
-		first, last = a.told.tell(id, reason, time.Now())
+		_, first, last = a.told.tell(id, reason, time.Now())
 	}
 	if !first {
 		level = slog.LevelDebug
@@ -54,31 +48,4 @@ func hungUp(err error) bool {
 	var late interface{ Timeout() bool }
 	silent := errors.As(err, &late) && late.Timeout()
 	return errors.Is(err, errNoProof) && !silent && !errors.Is(err, wire.ErrMalformed)
-}
-
-// told remembers what was logged lately: which peers, by the reason. Strangers can make any number of
-// keys, but have only the reasons of strangers.
-type told struct {
-	mu    sync.Mutex
-	since time.Time
-	peers map[string]map[peer.ID]bool
-}
-
-// tell reports whether a refusal is to be logged, and whether it is the last one of its kind for a while.
-func (t *told) tell(id peer.ID, reason string, now time.Time) (first, last bool) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if now.Sub(t.since) > toldFor {
-		t.peers, t.since = make(map[string]map[peer.ID]bool), now
-	}
-	peers := t.peers[reason]
-	if peers == nil {
-		peers = make(map[peer.ID]bool)
-		t.peers[reason] = peers
-	}
-	if peers[id] || len(peers) == maxTold {
-		return false, false
-	}
-	peers[id] = true
-	return true, len(peers) == maxTold
 }

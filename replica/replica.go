@@ -43,6 +43,7 @@ type Replica struct {
 	tidings   chan struct{} // a comparison brought reports that other peers may lack, too
 	author    author
 	met       func(id, name string, connected bool)
+	tellFault func(id, name string, f Fault)
 	traffic   traffic
 	now       func() time.Time
 	topic     *pubsub.Topic
@@ -139,6 +140,7 @@ func assemble(ctx context.Context, stop func(), cfg Config, ix *index.Index, a *
 		author:    author{key: cfg.Identity, network: cfg.Network, agent: agentOf(cfg)},
 		now:       cfg.now,
 		met:       cfg.Met,
+		tellFault: cfg.Blamed,
 		book:      newBook(a != nil),
 		crowd:     cmp.Or(cfg.crowd, usual),
 		mesh:      make(chan struct{}, 1),
