@@ -33,7 +33,7 @@ func newCounters() *counters {
 		}),
 		refusals: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "dmfs_refusals_total",
-			Help: "What was refused, by the errno that a writer here gets for it, and where it came from. Forgeries from the network are not counted.",
+			Help: "What was refused, by the errno that a writer here gets for it, and where it came from. Forgeries from the network are not among them, but in dmfs_peer_faults_total.",
 		}, []string{"reason", "origin"}),
 	}
 	for _, code := range refusalErrnos { // else the first of each would be no increase

@@ -27,6 +27,7 @@ type event struct {
 	Peer    string     `json:"peer,omitempty"`    // the id of the member
 	Member  string     `json:"member,omitempty"`  // the name in its certificate
 	Errno   string     `json:"errno,omitempty"`   // of a refusal, as ENOKEY
+	Fault   string     `json:"fault,omitempty"`   // its kind, as in dmfs_peer_faults_total
 	Text    string     `json:"text"`              // a sentence for people
 	Hint    string     `json:"hint,omitempty"`    // of a refusal: what to do next
 }
@@ -40,6 +41,7 @@ const (
 	kindJoined      = "joined"      // a member is connected to this node
 	kindAway        = "away"        // it is so no more
 	kindCertificate = "certificate" // a member's is soon over
+	kindFault       = "fault"       // a member misbehaves, or may: once an hour for each fault
 )
 
 // isChange reports whether the event is one of a file: published, or one of the states deleted,

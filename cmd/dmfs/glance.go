@@ -20,7 +20,7 @@ const (
 )
 
 // printPeers says how the mesh is: a count, and a line for each peer that is not
-// as it should be.
+// as it should be, or does what it should not.
 func printPeers(w io.Writer, peers []pagePeer, now time.Time) {
 	lacking, over := troubled(peers), expiring(peers, now)
 	say(w, "peers", "%d of %d in sync, %d connected", len(peers)-lack(peers), len(peers), connected(peers))
@@ -36,6 +36,7 @@ func printPeers(w io.Writer, peers []pagePeer, now time.Time) {
 		}
 	}
 	andMore(w, len(over))
+	printFaults(w, misbehaving(peers, now), now)
 }
 
 func andMore(w io.Writer, n int) {

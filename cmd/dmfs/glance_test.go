@@ -10,10 +10,12 @@ import (
 	"testing"
 	"time"
 	"unicode/utf8"
+
+	"dmfs/replica"
 )
 
 // crowd is the page of a node that knows 300 members with the longest names, of which 12 are connected and
-// some are behind or not known.
+// some are behind or not known, and some misbehave.
 func crowd(now time.Time) page {
 	p := page{Version: "v1.2.3", Mountpoint: "/run/data-mesher", PeerID: strings.Repeat("i", 52), Started: now, Seq: 1000}
 	for i := range 300 {
@@ -28,6 +30,12 @@ func crowd(now time.Time) page {
 			peer.Behind, peer.Seen = -1, time.Time{}
 		case i%20 == 10:
 			peer.Behind = 100 + i
+		}
+		if i%10 == 5 {
+			peer.Faults = describeFaults([]replica.Fault{
+				{Kind: "forged", Text: "sends what nobody signed", Count: uint64(i), Last: now.Add(-3 * time.Second)},
+				{Kind: "slow", Text: "does not answer in time", Honest: true, Count: 1, Last: now.Add(-time.Duration(i) * time.Minute)},
+			})
 		}
 		p.Peers = append(p.Peers, peer)
 	}
@@ -49,6 +57,7 @@ func TestStatusOfACrowdIsAGlance(t *testing.T) {
 	for _, want := range []string{
 		"peers       266 of 300 in sync, 12 connected\n",
 		"            " + strings.Repeat("n", 21) + "… (00000010) differs, 110 files behind\n",
+		"            " + strings.Repeat("n", 21) + "… (00000015) misbehaves: sends what nobody\n            signed (15 times, last 3 s ago)\n", "and 26 more: dmfs peers lists all\n",
 		"away for 1 day, 130 files behind\n", "refused     246 earlier ones: --json has all\n", "and 24 more: dmfs peers lists all\n", "and 10 more: dmfs peers lists all\n",
 	} {
 		if !strings.Contains(b.String(), want) {
@@ -58,8 +67,10 @@ func TestStatusOfACrowdIsAGlance(t *testing.T) {
 	for _, peer := range p.Peers {
 		printPeer(&b, peer, "at "+peer.Address, now)
 	}
-	if !strings.Contains(b.String(), "away, not seen yet") {
-		t.Error("nobody was not seen yet")
+	for _, want := range []string{"away, not seen yet", "\n  may misbehave: does not answer in time (once, 2 hours ago)\n"} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("no peer has %q", want)
+		}
 	}
 	for line := range strings.Lines(b.String()) {
 		if n := utf8.RuneCountInString(strings.TrimSuffix(line, "\n")); n > 80 || strings.Contains(line, "\x1b") {

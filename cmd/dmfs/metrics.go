@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"strconv"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -30,6 +31,7 @@ var (
 	metricWarnings  = metric("warnings", "Warnings in the status.")
 	metricRefused   = metric("refused_names", "Names in the status of which something was refused lately.")
 	metricRequests  = metric("requests_total", "Requests of programs that use the mount, by how they were answered: OK or an errno.", "operation", "errno")
+	metricFaults    = metric("peer_faults_total", "What other nodes did wrong, also those that are away, since this one joined the network. A fault with may_be_honest=\"true\" may also come of load, links and clocks.", "fault", "may_be_honest")
 	metricSync      = metric("sync_bytes_total", "Bytes of sync, of fetched contents and of what members tell of members, without gossip and encryption.", "direction")
 )
 
@@ -91,6 +93,9 @@ func (r *reporter) collectCounts(out chan<- prometheus.Metric) {
 		received, sent := network.Traffic()
 		count(metricSync, received, "in")
 		count(metricSync, sent, "out")
+		for _, f := range network.Faults() {
+			count(metricFaults, f.Count, f.Kind, strconv.FormatBool(f.Honest))
+		}
 	}
 }
 

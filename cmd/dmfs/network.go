@@ -79,7 +79,7 @@ func (n *node) tryReplica(ctx context.Context, cfg *Config) (*replica.Replica, e
 		Network: cfg.Rules.Network, Version: buildVersion().Version, Log: n.log,
 		PeersFile: filepath.Join(cfg.StateDir, "peers"),
 		Announce:  cfg.Announce, Interfaces: cfg.Interfaces, Reachability: cfg.Reachability,
-		MDNS: cfg.MDNS, Watch: replica.WatchMachine, Met: n.report.met,
+		MDNS: cfg.MDNS, Watch: replica.WatchMachine, Met: n.report.met, Blamed: n.report.blamed,
 	}
 	if cfg.HasNetwork() {
 		if err := n.credential.missing(); err != nil {

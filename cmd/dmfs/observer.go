@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"dmfs/index"
+	"dmfs/replica"
 )
 
 // eventsPage is the page that is touched for every event.
@@ -51,6 +52,9 @@ func (r *reporter) met(id, name string, connected bool) {
 	r.happened(meetingEvent(id, name, connected))
 	r.lookAtCertificates()
 }
+
+// blamed is told by the replica what a peer does wrong.
+func (r *reporter) blamed(id, name string, f replica.Fault) { r.happened(faultEvent(id, name, f)) }
 
 // lookAtCertificates has them looked at soon, since there may be others.
 func (r *reporter) lookAtCertificates() {

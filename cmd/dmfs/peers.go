@@ -39,6 +39,8 @@ type pagePeer struct {
 	SeqAt  time.Time `json:"seq_at"`  // by this node's clock
 	Behind int       `json:"behind"`  // names that changed after Seq; -1: not known
 	Seen   time.Time `json:"seen_at"` // its last sign of life
+
+	Faults []pageFault `json:"faults"` // what it did wrong in the last day
 }
 
 func (r *reporter) peers() peerList {
@@ -79,7 +81,7 @@ func describePeer(p replica.Peer) pagePeer {
 	d := pagePeer{
 		ID: p.ID, Name: p.Name, Address: p.Addr, Agent: p.Agent, Connected: p.Connected, Relay: p.Relay, Since: p.Since.UTC(),
 		InSync: p.InSync, LastSync: p.LastSync.UTC(), RTT: p.RTT,
-		Seq: p.Seq, SeqAt: p.SeqAt.UTC(), Seen: p.Seen.UTC(),
+		Seq: p.Seq, SeqAt: p.SeqAt.UTC(), Seen: p.Seen.UTC(), Faults: describeFaults(p.Faults),
 	}
 	if !p.NotAfter.IsZero() {
 		d.NotAfter = moment(p.NotAfter)
@@ -147,6 +149,12 @@ func peersCommand() *cli.Command {
 when it is not connected to this one. Among more than 64 nodes each is connected
 to some of them only, and hears from these what the others have.
 
+What a node did wrong in the last day is listed below it. An honest one "may
+misbehave" when it has much to do, a bad link or a wrong clock; one that
+"misbehaves" runs a broken program, or a hostile one. This node takes no harm,
+and others find out by themselves; who shall have no part in the network any
+more is named in [revoked] of the configuration or of policy.toml.
+
 Exit codes: 0 done, 1 failed, 2 wrong command line or configuration, 4 no node
 is mounted there.`,
 		Flags:  append(mountFlags(), jsonFlag()),
@@ -179,6 +187,9 @@ func listPeers(c *cli.Context) error {
 func printPeer(w io.Writer, p pagePeer, way string, now time.Time) {
 	fmt.Fprintln(w, p.who())
 	fold(w, "  ", "%s; round trip %s, %s, %s", p.says(now), either(trip(p), "not known"), either(p.Agent, "program not known"), way)
+	for _, f := range p.Faults {
+		fold(w, "  ", "%s", f.says(now))
+	}
 }
 
 // way says how a peer is reached.

@@ -23,11 +23,12 @@ func watchCommand() *cli.Command {
 		Description: `With arguments, only what is about these names, or about names below them.
 
 --json prints an object a line, the lines of .dmfs/events: seq, time, kind, name,
-signer, version, origin, peer, member, errno, text, hint; those that do not apply
-are left out. kind is published, deleted, expired or withheld for a change of a
-name; refused, for what was written here or sent; joined and away for a member
-that this node got connected to or lost, which is usual among more than 64 nodes;
-certificate for a member whose certificate is soon over, once a day.
+signer, version, origin, peer, member, errno, fault, text, hint; those that do not
+apply are left out. kind is published, deleted, expired or withheld for a change
+of a name; refused, for what was written here or sent; joined and away for a
+member that this node got connected to or lost, which is usual among more than 64
+nodes; certificate for a member whose certificate is soon over, once a day; fault
+for one that misbehaves, or may, once an hour for each kind of fault.
 
 Every change has a number on this node, seq; another event carries that of the
 newest change before it. --since SEQ first prints what came after it, so who
