@@ -95,19 +95,23 @@ func withstand(t *testing.T, m *harness.Mesh, attack, fault string, calm []harne
 // mostLines is how much a node may say of a member: its comings and goings, and its faults.
 const mostLines = 50
 
-// named returns a condition: each node says who it is that does so. Equivocation is no fault of a connection:
-// the status says in whose part of the namespace it is.
+// named returns a condition: each node says who it is that does so, in its log and its status. Equivocation is no
+// fault of a connection: the status says in whose part of the namespace it is.
 func named(bad *mallory, attack, fault string, nodes ...*harness.Node) func() error {
 	return func() error {
 		for _, n := range nodes {
-			warned := slices.ContainsFunc(n.Status().Warnings, func(w harness.StatusWarning) bool {
+			status := n.Status()
+			warned := slices.ContainsFunc(status.Warnings, func(w harness.StatusWarning) bool {
 				return w.Name == harness.In("telemetry", bad.key, "both")
 			})
 			switch {
 			case attack == "equivocal" && !warned:
 				return fmt.Errorf("node %s does not warn", n.Name)
-			case fault != "" && n.Lines("misbehave", "name="+bad.name, fault) == 0:
+			case fault == "":
+			case n.Lines("misbehave", "name="+bad.name, fault) == 0:
 				return fmt.Errorf("node %s does not say that the member %s", n.Name, fault)
+			case !status.Blames(bad.id, bad.name, fault):
+				return fmt.Errorf("the status of node %s does not say that the member %s", n.Name, fault)
 			}
 		}
 		return nil

@@ -34,6 +34,13 @@ type StatusPeer struct {
 	Relay     string
 	Since     time.Time
 	NotAfter  time.Time `json:"not_after"`
+	Faults    []StatusFault
+}
+
+// StatusFault is what the other node did wrong.
+type StatusFault struct {
+	Text  string
+	Count int
 }
 
 // Peer is what the status page of a running node says of another one.
@@ -45,6 +52,15 @@ func (n *Node) Peer(other *Node) StatusPeer {
 		}
 	}
 	return StatusPeer{}
+}
+
+// Blames reports whether the status says that the node with this id and name does wrong what the text says.
+func (s Status) Blames(id, name, text string) bool {
+	return slices.ContainsFunc(s.Peers, func(p StatusPeer) bool {
+		return p.ID == id && p.Name == name && slices.ContainsFunc(p.Faults, func(f StatusFault) bool {
+			return f.Text == text && f.Count > 0
+		})
+	})
 }
 
 // Connected is the number of connected peers.
