@@ -44,10 +44,11 @@ type siege struct {
 // adversary is a libp2p host with a member's identity and certificate, and no key of any file.
 type adversary struct {
 	stranger
-	self        *trust.Signer
-	chain       trust.Chain
-	sync, fetch protocol.ID
-	log         *logged
+	self  *trust.Signer
+	chain trust.Chain
+	log   *logged
+
+	sync, fetch, contacts protocol.ID
 }
 
 // besiege starts the nodes. The adversary is not connected yet: it first says what it answers.
@@ -82,7 +83,7 @@ func newAdversary(t *testing.T, i int, p *trust.Policy, c trust.Chain) *adversar
 	protos := replica.ProtocolsOf(p.Network())
 	a := &adversary{
 		stranger: stranger{host: o.host}, self: trusttest.Signer(1000 + i), chain: c,
-		sync: protos[0], fetch: protos[1], log: o.log,
+		sync: protos[0], fetch: protos[1], contacts: protos[3], log: o.log,
 	}
 	a.having(true)
 	a.offers(func(st network.Stream, _ [64]byte) { wire.Write(st, wire.Offer{}) })

@@ -73,6 +73,8 @@ func (r *Replica) blameFor(id peer.ID, err error) {
 		r.blame(id, faultMalformed, err)
 	case errors.Is(err, trust.ErrMismatch):
 		r.blame(id, faultContent, err)
+	case errors.Is(err, errEcho):
+		r.blame(id, faultEcho, nil)
 	case errors.Is(err, errTooSlow), late(err):
 		r.blame(id, faultSlow, err)
 	}
@@ -83,6 +85,30 @@ func (r *Replica) blameForger(id peer.ID, err error) {
 	var why *trust.Refusal
 	if !innocent(err) && (errors.As(err, &why) || errors.Is(err, wire.ErrMalformed)) {
 		r.blame(id, faultForged, err)
+	}
+}
+
+// blameClock blames the member in whose namespace a version is that is ahead of the clock, unless that is for our
+// own clock. The version was judged with err: taken, or put off until its time.
+func (r *Replica) blameClock(h wire.Head, err error) {
+	name, unnamed := trust.ParseName(h.Name)
+	policy, now := r.ix.Policy(), r.now()
+	_, key, ok := policy.Namespace(name)
+	if unnamed != nil || !ok || !trust.Version(h.Version).Time().After(now.Add(policy.ClockSkew())) {
+		return
+	}
+	behind := false
+	switch {
+	case err == nil:
+		_, behind = r.ix.ClockBehind()
+	case errors.Is(err, trust.ErrFuture):
+		_, err = policy.Examine(name, h.Signature, now) // it may be a certificate that is not valid yet
+		behind = !errors.Is(err, trust.ErrFuture)
+	default:
+		return
+	}
+	if !behind {
+		r.blame(peerOf(key), faultClock, nil)
 	}
 }
 

@@ -18,6 +18,7 @@ type comparison struct {
 	r    *Replica
 	m    *member
 	mine snapshot
+	bait bool // the peer may be shown one
 
 	theirs wire.Hash
 	short  bool      // the peer lacks something of ours, or may lack it
@@ -40,11 +41,18 @@ type branch struct {
 
 // greet compares the whole, and reports whether that was all: both are equal, or nothing can be taken.
 func (c *comparison) greet() (equal, done bool, err error) {
-	if err := c.x.send(wire.Root{Hash: c.mine.Hash()}); err != nil {
+	shown := bait{root: c.mine.Hash()}
+	if c.bait {
+		shown = baitFor(c.m, shown.root)
+	}
+	if err := c.x.send(wire.Root{Hash: shown.root}); err != nil {
 		return false, false, err
 	}
 	theirs, err := expect[wire.Root](c.x, wire.MaxRequest, answerWithin)
 	if err != nil {
+		return false, false, err
+	}
+	if err := shown.answered(c.m, theirs.Hash); err != nil {
 		return false, false, err
 	}
 	c.theirs, c.first = theirs.Hash, rand.IntN(16)

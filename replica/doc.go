@@ -126,7 +126,9 @@
 //     does (TestHostileRollback).
 //   - Freeze: "nothing new", an old state, no answer, one byte a second, and gossip passed on to nobody
 //     hold nothing back that there is another way for (TestHostileFreeze). Who knows nobody else
-//     sees what it likes.
+//     sees what it likes. In the first comparison of a session, and in some others, a peer is shown a root that
+//     there is not: who says that it has the same is caught. Who keeps to an old state is not: an honest node
+//     that has nothing newer, or another policy, looks like that, and Peer.Seq says how far behind it is.
 //   - Holding contents back: it is the first to tell of news, and has other bytes for them, too few, none,
 //     or serves them just fast enough, like many files of its own. A peer whose offer takes 2 s, that is
 //     slower than 1 MiB/s, or its share of that, or lies, is passed over for 10 s and asked again, with
@@ -151,7 +153,12 @@
 //   - Equivocation, two contents of one version: all nodes end with the same one, and warn
 //     (TestHostileEquivocation).
 //   - Versions of 1970 and of 2099 hurt its own names; with trust.Rules.MaxFuture the latter are held off
-//     (TestHostileStamps).
+//     (TestHostileStamps). The former are no fault: a build that is to be the same everywhere, and a machine that
+//     has no clock yet, sign like that.
+//   - Being elsewhere each time it is asked: 32 moves of one member are taken at once, and then one every ten
+//     seconds, whoever tells of them, and of those that were not, the last one later (TestHostileMoves).
+//   - Copies of itself: eight connections of one identity are taken (TestHostileCopies). Other members behind
+//     one address are no fault, each has its own certificate and is named by it.
 //   - Its certificate ends or is revoked meanwhile: it is out at once, is not dialled, and what is in its
 //     namespace is shown no more (TestHostileExpulsion).
 //

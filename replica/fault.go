@@ -26,19 +26,23 @@ var (
 	faultMalformed = fault{kind: "malformed", what: "sends what is malformed"}
 	faultForged    = fault{kind: "forged", what: "sends what nobody signed"}
 	faultContent   = fault{kind: "content", what: "sends another content than the one asked for"}
+	faultEcho      = fault{kind: "echo", what: "says that it holds whatever it hears of"}
 	faultVersions  = fault{kind: "versions", what: "signs new versions faster than they are taken", honest: true}
 	faultQuota     = fault{kind: "quota", what: "has more in a namespace than its quota", honest: true}
+	faultClock     = fault{kind: "clock", what: "signs versions of the future, by this clock", honest: true}
 	faultGossip    = fault{kind: "gossip", what: "gossips faster than it is listened to", honest: true}
 	faultStreams   = fault{kind: "streams", what: "opens more streams than it is served", honest: true}
 	faultPromise   = fault{kind: "promise", what: "does not have what it lists", honest: true}
 	faultSlow      = fault{kind: "slow", what: "does not answer in time", honest: true}
+	faultMoves     = fault{kind: "moves", what: "says again and again that it is reached elsewhere", honest: true}
 	faultComing    = fault{kind: "coming", what: "connects and leaves again and again", honest: true}
+	faultCopies    = fault{kind: "copies", what: "is connected many times over", honest: true}
 )
 
 // kinds are all that there are, those that no honest peer has first.
 var kinds = []fault{
-	faultMalformed, faultForged, faultContent,
-	faultVersions, faultQuota, faultGossip, faultStreams, faultPromise, faultSlow, faultComing,
+	faultMalformed, faultForged, faultContent, faultEcho,
+	faultVersions, faultQuota, faultClock, faultGossip, faultStreams, faultPromise, faultSlow, faultMoves, faultComing, faultCopies,
 }
 
 // Faults returns every kind of fault, those that no honest peer has first, and how often it was noticed of

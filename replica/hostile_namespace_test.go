@@ -200,6 +200,6 @@ func TestHostileStamps(t *testing.T) {
 			})
 		}
 		s.works(t)
-		s.bounded(t)
+		s.logged(t, "signs versions of the future")
 	}
 }

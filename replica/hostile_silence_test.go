@@ -21,7 +21,7 @@ func TestHostileFreeze(t *testing.T) {
 		answer func(*testing.T, *siege, *atomic.Int32)
 		fault  string
 	}{
-		"nothing new":          {func(_ *testing.T, s *siege, n *atomic.Int32) { s.bad.echoes(); n.Store(9) }, ""},
+		"nothing new":          {func(_ *testing.T, s *siege, n *atomic.Int32) { s.bad.echoes(); n.Store(9) }, "says that it holds whatever it hears of"},
 		"an old state":         {staysBehind, ""},
 		"no answer":            {neverAnswers, "does not answer in time"},
 		"one byte at a time":   {drips, "does not answer in time"},

@@ -5,12 +5,19 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"dmfs/replica/internal/wire"
 	"dmfs/trust"
 
 	"github.com/libp2p/go-libp2p/core/peer"
 	ma "github.com/multiformats/go-multiaddr"
+)
+
+// Where a peer is reached it may say so often, whoever passes it on.
+const (
+	movesBurst = 32      // at once
+	movesRate  = 1. / 10 // and per second
 )
 
 // introduce signs where we are reached when that, or our certificate, has changed, and has our peers told.
@@ -47,8 +54,9 @@ func (r *Replica) certifiedContact(c contact) (_ contact, err error) {
 	return c, err
 }
 
-// meetOften meets a member, and has the others told of what that brought.
-func (r *Replica) meetOften(session context.Context, m *member) {
+// meetOften meets a member, has the others told of what that brought, and reports whether the member says more
+// often than it may where it is reached.
+func (r *Replica) meetOften(session context.Context, m *member) (restless bool) {
 	news, err := r.meet(session, m)
 	if err != nil && session.Err() == nil {
 		r.log.Debug("contacts not compared", "peer", m.id, "err", err)
@@ -58,6 +66,7 @@ func (r *Replica) meetOften(session context.Context, m *member) {
 		notify(r.mesh) // only now: who joins a large network is not to choose before it knows that
 		r.tellOthers(m)
 	}
+	return r.moves.wait(m.id, time.Now()) > 0
 }
 
 // meet compares with a member where peers are reached, takes what is later, and reports whether that was
@@ -105,6 +114,7 @@ func (r *Replica) askContacts(c *comparison, items []wire.Item) (news bool, err 
 			return news, err
 		}
 		if err != nil {
+			r.putOff(c, asked, key, err)
 			r.log.Debug("contact not taken", "peer", c.m.id, "err", err)
 			continue
 		}
@@ -112,6 +122,17 @@ func (r *Replica) askContacts(c *comparison, items []wire.Item) (news bool, err 
 		delete(asked, key)
 	}
 	return news, fmt.Errorf("%w: more contacts than asked for", wire.ErrMalformed)
+}
+
+// putOff has a contact asked for when it may be taken, if it was signed too soon behind others.
+func (r *Replica) putOff(c *comparison, asked map[wire.Key]wire.Item, key wire.Key, err error) {
+	wait, ok := errors.AsType[tooOften](err)
+	if it, listed := asked[key]; ok && listed {
+		delete(asked, key)
+		at := r.now().Add(wait.wait)
+		c.m.refuse(it, declined{until: at, policy: c.mine.policy, comes: true})
+		r.await(c.m, at)
+	}
 }
 
 // asking returns what asks for items, and the items by their keys.
@@ -154,6 +175,9 @@ func (r *Replica) takeContact(m wire.Message) (wire.Key, error) {
 	if c, err = r.certifiedContact(c); err != nil {
 		return wire.Key{}, err
 	}
+	if err := r.chargeMove(c); err != nil {
+		return c.entry.Key, err
+	}
 	if m := r.members.get(c.id); m != nil && m.current() != nil {
 		c.met = r.now()
 	}
@@ -162,6 +186,19 @@ func (r *Replica) takeContact(m wire.Message) (wire.Key, error) {
 		err = errNoNews
 	}
 	return c.entry.Key, err
+}
+
+// chargeMove has a peer pay for a contact that takes the place of another one.
+func (r *Replica) chargeMove(c contact) error {
+	known, ok := r.book.get(c.id)
+	if !ok || !c.later(known) {
+		return nil
+	}
+	if wait := r.moves.spend(c.id, 1, time.Now()); wait > 0 {
+		r.blame(c.id, faultMoves, nil)
+		return tooOften{wait}
+	}
+	return nil
 }
 
 // serveContacts answers a peer that wants to know where peers are reached.

@@ -35,8 +35,9 @@ type member struct {
 	downloads chan struct{} // bounds our fetches from this peer
 	bodies    chan arrival  // what it gossiped, proved, of which the content is to be fetched
 
-	chosen atomic.Bool  // by us, to be connected to
-	failed atomic.Int32 // dials since the last session
+	chosen  atomic.Bool  // by us, to be connected to
+	failed  atomic.Int32 // dials since the last session
+	untried atomic.Bool  // it may say what it hears
 
 	mu       sync.Mutex
 	session  context.Context // while connected, else nil
@@ -98,6 +99,7 @@ func (m *member) begin() bool {
 		return false
 	}
 	m.session, m.end = context.WithCancel(m.ctx)
+	m.untried.Store(true)
 	m.since = time.Now()
 	m.seen = m.since
 	notify(m.began)

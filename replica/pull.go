@@ -36,7 +36,7 @@ func (r *Replica) tend(session context.Context, m *member) {
 			pause = 0
 		}
 		idle := r.pullFrom(session, m)
-		r.meetOften(session, m)
+		idle = r.meetOften(session, m) || idle
 		pause = nextPause(pause, idle)
 		select {
 		case <-session.Done():
@@ -111,7 +111,7 @@ func (p *pull) converse() (err error) {
 		return err
 	}
 	defer func() { x.end(err) }()
-	c := &comparison{x: x, r: p.r, m: p.m, mine: p.mine}
+	c := &comparison{x: x, r: p.r, m: p.m, mine: p.mine, bait: true}
 	equal, done, err := c.greet()
 	if err == nil {
 		p.r.hears(p.m.id, c.theirs)

@@ -34,6 +34,7 @@ type Replica struct {
 	ways
 	blamed    *told
 	noted     *allowances[peer.ID] // comings and goings that are logged, by peer
+	moves     *allowances[peer.ID] // contacts that are news, by whose they are
 	gossiped  *allowances[peer.ID] // messages, by who sent them to us
 	signed    *signings
 	admission *admission    // nil without a network or a certificate
@@ -150,6 +151,7 @@ func assemble(ctx context.Context, stop func(), cfg Config, ix *index.Index, a *
 		summaries: newSummaries(ix),
 		blamed:    &told{},
 		noted:     newAllowances[peer.ID](comingsBurst, comingsRate),
+		moves:     newAllowances[peer.ID](movesBurst, movesRate),
 		gossiped:  newAllowances[peer.ID](gossipBurst, gossipRate),
 		signed:    newSignings(),
 		inbox:     make(chan arrival, inboxSize),

@@ -15,8 +15,8 @@ import (
 
 var errIdle = errors.New("the hostile member does nothing")
 
-// hostilities are the attacks, and the fault that each node finds in who does them; "": none, since honest
-// members may do the same, or nobody can tell. Those that are as fast as the machine are not for -short, and so
+// hostilities are the attacks, and the fault that each node finds in who does them; "": it is another thing that it
+// tells. Those that are as fast as the machine are not for -short, and so
 // not for the race detector, with which nodes are slower than what floods them.
 var hostilities = []struct {
 	attack, fault string
@@ -28,8 +28,8 @@ var hostilities = []struct {
 	{"contents", "opens more streams than it is served", false},
 	{"streams", "opens more streams than it is served", false},
 	{"contacts", "does not have what it lists", false},
-	{"restless", "", false},
-	{"crowd", "", false},
+	{"restless", "says again and again that it is reached elsewhere", false},
+	{"crowd", "is connected many times over", false},
 	{"filler", "has more in a namespace than its quota", false},
 	{"versions", "signs new versions faster than they are taken", false},
 	{"stall", "does not answer in time", true},
@@ -38,9 +38,9 @@ var hostilities = []struct {
 	{"promises", "does not have what it lists", false},
 	{"lies", "sends another content than the one asked for", false},
 	{"equivocal", "", true},
-	{"stamps", "", false},
+	{"stamps", "signs versions of the future, by this clock", false},
 	{"rollback", "does not have what it lists", true},
-	{"freeze", "", false},
+	{"freeze", "says that it holds whatever it hears of", true},
 	{"endless", "sends what is malformed", true},
 	{"mixed", "sends what nobody signed", false},
 	{"foreign", "sends what nobody signed", false},

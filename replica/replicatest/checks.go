@@ -10,7 +10,9 @@ import (
 	"time"
 
 	"dmfs/index"
+	"dmfs/replica"
 	"dmfs/trust"
+	"dmfs/trust/trusttest"
 )
 
 // signed is what a signature says: two records that agree in it are the same.
@@ -130,6 +132,15 @@ func (s *simulation) anytimeShown(m *machine, e index.Entry, is signed) {
 	}
 	if err != nil || trust.DigestOf(content) != is.digest {
 		s.fail("node %d shows %v with another content: %v", m.number, is, err)
+	}
+}
+
+// blamed checks a fault that a machine finds in somebody: nobody says of an honest one that it is not.
+func (s *simulation) blamed(by int, id string, f replica.Fault) {
+	for _, m := range s.machines {
+		if !f.Honest && id == replica.PeerID(trusttest.Signer(identity+m.number).Public().Key) {
+			s.fail("node %d says that node %d, which is honest, %s", by, m.number, f.Text)
+		}
 	}
 }
 

@@ -33,7 +33,7 @@
 // Anytime, with each change that an index tells and after each step: no node holds a version that no key of
 // its policy signed, or shows another content; none exchanges what it holds for what loses to that, or forgets
 // a name, unless its policy or its disk is exchanged; nothing that was over is shown again, nor long after
-// its end by the node's clock.
+// its end by the node's clock; and no node says of an honest one that it does what no honest one does.
 //
 // Eventually, which is within 24 sync intervals, or two minutes when there are none: nodes with one policy
 // hold the same, and no less than any of them held when all was healed.

@@ -117,6 +117,7 @@ func newSimulation(t testing.TB, level Level, dir string, seed uint64) *simulati
 			config: replica.Config{
 				Identity: trusttest.Signer(identity + i).Ed25519(), Listen: []string{s.fabric.addr(i)},
 				SyncInterval: s.plan.interval(), Version: "test",
+				Blamed: func(id, _ string, f replica.Fault) { s.blamed(i, id, f) },
 			},
 		})
 	}
