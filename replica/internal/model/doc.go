@@ -8,5 +8,6 @@
 // seconds; who has learnt something in that way has its neighbours compare, too.
 //
 // A test compares it with real nodes on links in memory, where there are few enough of them: how far they are
-// from the first one, and how many copies of the news they send.
+// from the first one, and how many copies of the news they send. Another one draws what it gives, spread.svg,
+// for the README.
 package model

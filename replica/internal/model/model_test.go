@@ -1,6 +1,7 @@
 package model_test
 
 import (
+	"flag"
 	"math/rand/v2"
 	"os"
 	"strings"
@@ -10,17 +11,36 @@ import (
 	"dmfs/replica/internal/model"
 )
 
-// TestReadmeShowsTheTable: README.md has what the model prints. With -v it is printed.
-func TestReadmeShowsTheTable(t *testing.T) {
-	readme, err := os.ReadFile("../../../README.md")
+var update = flag.Bool("update", false, "write the plot anew")
+
+// TestPlotIsOfTheModel: spread.svg is what the model draws. With -update it is written.
+func TestPlotIsOfTheModel(t *testing.T) {
+	plot := model.Plot()
+	if *update {
+		if err := os.WriteFile("spread.svg", []byte(plot), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if file := read(t, "spread.svg"); file != plot {
+		t.Error("spread.svg is another one: go test ./replica/internal/model -update")
+	}
+}
+
+// TestReadmeShowsThePlot with what it says as a text.
+func TestReadmeShowsThePlot(t *testing.T) {
+	image := "![" + model.Caption() + "](replica/internal/model/spread.svg)"
+	if text := read(t, "../../../README.md"); !strings.Contains(text, "\n"+image+"\n") {
+		t.Errorf("README.md does not have this line:\n%s", image)
+	}
+}
+
+func read(t *testing.T, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	table := model.Table()
-	t.Log("\n" + table)
-	if !strings.Contains(string(readme), "\n"+table) {
-		t.Errorf("README.md does not have this table:\n%s", table)
-	}
+	return string(text)
 }
 
 // TestComparisonsBringWhatIsLost: nothing gets through but comparisons, by which all learn it.
