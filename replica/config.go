@@ -40,6 +40,8 @@ type Config struct {
 	// hour for each and each kind of fault. The name is the one in its certificate, empty when none is known. It
 	// must return soon, and may be called by several goroutines. nil is nobody.
 	Blamed func(id, name string, f Fault)
+	// Heard is told when the Seq of a Peer may be another one. It must return soon. nil is nobody.
+	Heard func()
 
 	// Network, the one of the index's policy, has its members talk to nobody else, and prove that they are
 	// members by what Certificate returns at that moment: a chain for the key of Identity. Without Certificate
@@ -64,6 +66,9 @@ func (c Config) complete() Config {
 	}
 	if c.Blamed == nil {
 		c.Blamed = func(string, string, Fault) {}
+	}
+	if c.Heard == nil {
+		c.Heard = func() {}
 	}
 	if c.now == nil {
 		c.now = time.Now

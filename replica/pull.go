@@ -140,6 +140,6 @@ func (p *pull) converse() (err error) {
 // not say so when it has more.
 func (p *pull) noteWhole(short bool) {
 	if !short {
-		p.r.book.update(p.m.id, func(c *contact) { c.holds = c.holds.having(p.mine.seq, time.Now()) })
+		p.r.account(p.m.id, func(h holding) holding { return h.having(p.mine.seq, time.Now()) })
 	}
 }

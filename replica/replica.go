@@ -45,6 +45,7 @@ type Replica struct {
 	author    author
 	met       func(id, name string, connected bool)
 	tellFault func(id, name string, f Fault)
+	heard     func()
 	traffic   traffic
 	now       func() time.Time
 	topic     *pubsub.Topic
@@ -142,6 +143,7 @@ func assemble(ctx context.Context, stop func(), cfg Config, ix *index.Index, a *
 		now:       cfg.now,
 		met:       cfg.Met,
 		tellFault: cfg.Blamed,
+		heard:     cfg.Heard,
 		book:      newBook(a != nil),
 		crowd:     cmp.Or(cfg.crowd, usual),
 		mesh:      make(chan struct{}, 1),

@@ -94,12 +94,13 @@ func (r *Replica) follows(rep, last wire.Report) bool {
 
 func (r *Replica) keep(id peer.ID, rep wire.Report) error {
 	err := errNotKnown
-	r.book.update(id, func(c *contact) {
-		if err = errNoNews; r.follows(rep, c.holds.said) {
+	r.account(id, func(h holding) holding {
+		if err = errNoNews; r.follows(rep, h.said) {
 			err = nil
-			c.holds = c.holds.hearing(rep.Root, time.Now(), r.summaries.when)
-			c.holds.said = rep
+			h = h.hearing(rep.Root, time.Now(), r.summaries.when)
+			h.said = rep
 		}
+		return h
 	})
 	if err == nil && id == r.host.ID() {
 		notify(r.restate)
@@ -121,5 +122,18 @@ func (r *Replica) lookInto(id peer.ID) {
 
 // hears notes what a peer said that it holds, in a comparison with us.
 func (r *Replica) hears(id peer.ID, root wire.Hash) {
-	r.book.update(id, func(c *contact) { c.holds = c.holds.hearing(root, time.Now(), r.summaries.when) })
+	r.account(id, func(h holding) holding { return h.hearing(root, time.Now(), r.summaries.when) })
+}
+
+// account changes what we know of what a peer holds, if we have a contact of it.
+func (r *Replica) account(id peer.ID, change func(holding) holding) {
+	news := false
+	r.book.update(id, func(c *contact) {
+		before := c.holds.seq
+		c.holds = change(c.holds)
+		news = c.holds.seq != before
+	})
+	if news {
+		r.heard()
+	}
 }

@@ -34,8 +34,8 @@ func newSummaries(ix *index.Index) *summaries {
 	return &summaries{ix: ix, moved: make(chan struct{})}
 }
 
-// follow keeps the summary up to date until ctx ends.
-func (s *summaries) follow(ctx context.Context) error {
+// follow keeps the summary up to date until ctx ends, and calls changed after each change.
+func (s *summaries) follow(ctx context.Context, changed func()) error {
 	return s.ix.Follow(ctx, 0, func(_ context.Context, news []index.Entry) error {
 		tree, _, _ := s.newest()
 		roots := make([]wire.Hash, len(news))
@@ -43,21 +43,27 @@ func (s *summaries) follow(ctx context.Context) error {
 			tree = noting(tree, e)
 			roots[i] = tree.Hash()
 		}
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		for i, e := range news {
-			s.past.add(roots[i], moment{e.Seq, time.Now()})
-		}
-		s.tree, s.seq = tree, news[len(news)-1].Seq
-		close(s.moved)
-		s.moved = make(chan struct{})
+		s.move(tree, roots, news)
+		changed()
 		return nil
 	})
 }
 
-// followIndex keeps the summary up to date.
+// move goes on to the tree that news have led to, by way of roots.
+func (s *summaries) move(tree summary.Tree, roots []wire.Hash, news []index.Entry) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i, e := range news {
+		s.past.add(roots[i], moment{e.Seq, time.Now()})
+	}
+	s.tree, s.seq = tree, news[len(news)-1].Seq
+	close(s.moved)
+	s.moved = make(chan struct{})
+}
+
+// followIndex keeps the summary up to date. A root that a peer has said before may be in our past now.
 func (r *Replica) followIndex() {
-	if err := r.summaries.follow(r.ctx); r.ctx.Err() == nil {
+	if err := r.summaries.follow(r.ctx, r.heard); r.ctx.Err() == nil {
 		r.log.Error("cannot follow the index", "err", err)
 	}
 }

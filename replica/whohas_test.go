@@ -164,3 +164,43 @@ func TestWhoHasMoreHasAll(t *testing.T) {
 		}
 	}
 }
+
+// TestHeardIsToldOfEverySeq: who looks at what the others have only when it is told to does not miss it.
+func TestHeardIsToldOfEverySeq(t *testing.T) {
+	t.Parallel()
+	p := trusttest.Policy(t, signer, "a", "b")
+	nodes := replicatest.Mesh(t, same(2, p)...)
+	one, other := nodes[0], nodes[1]
+	heard := make(chan struct{}, 1)
+	one.Stop(t)
+	one.Config.Heard = func() {
+		select {
+		case heard <- struct{}{}:
+		default:
+		}
+	}
+	one.Start(t)
+	until := func(what string, ok func() bool) {
+		t.Helper()
+		for late := time.After(replicatest.Patience); !ok(); {
+			select {
+			case <-heard:
+			case <-late:
+				t.Fatal("never told: " + what)
+			}
+		}
+	}
+	one.Write(t, trusttest.Record(t, p, signer, "a", []byte("a"), v0))
+	until("the other one has it", func() bool { return says(one, other).Seq == one.Index.Seq() })
+	b := trusttest.Record(t, p, signer, "b", []byte("b"), v0)
+	other.Write(t, b)
+	until("both have that, too", func() bool { return one.Holds(b) && says(one, other).Seq == one.Index.Seq() })
+	other.Stop(t)
+	select {
+	case <-heard:
+	default:
+	}
+	one.Write(t, trusttest.Record(t, p, signer, "a", []byte("2"), v0+1))
+	looks := 0
+	until("a root of others may be known now", func() bool { looks++; return looks > 1 })
+}

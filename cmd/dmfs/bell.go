@@ -4,35 +4,79 @@ package main
 
 import (
 	"context"
+	"errors"
 	"path/filepath"
+	"time"
 
 	"github.com/fsnotify/fsnotify"
 	"golang.org/x/sys/unix"
 )
 
-// A bell rings when the events page of a mount may be another one, and when another mount may be there.
+// lookAgain is when to look though no bell has rung: a member is listed until its certificate ends, which is
+// nobody's doing.
+const lookAgain = time.Minute
+
+// A bell rings when one of some pages of a mount may be another one, and when another mount may be there.
 type bell struct {
-	page    string
+	pages   []string        // their paths
 	mounts  <-chan struct{} // something was mounted or unmounted on this machine
 	watcher *fsnotify.Watcher
 	mount   uint64 // that is watched; 0: this kernel cannot tell it from later ones
 }
 
-func newBell(dir string) (*bell, error) {
-	mounts, err := mountTable()
-	return &bell{page: filepath.Join(dir, ".dmfs", eventsPage), mounts: mounts}, err
+// newBell is one for pages that the node touches.
+func newBell(dir string, pages ...string) (*bell, error) {
+	b := &bell{}
+	for _, page := range pages {
+		b.pages = append(b.pages, filepath.Join(dir, ".dmfs", page))
+	}
+	var err error
+	b.mounts, err = mountTable()
+	return b, err
 }
 
-// attach watches the mount that is there now; an error says that there is none.
-func (b *bell) attach() error {
+// attach watches the mount that is there now, and reports whether there is one.
+func (b *bell) attach() (there bool, err error) {
 	b.close()
-	w, err := fsnotify.NewWatcher()
+	if b.watcher, err = fsnotify.NewWatcher(); err != nil {
+		return false, fail(exitFailed, "raise fs.inotify.max_user_instances with sysctl", "cannot watch the mount: %w", err)
+	}
+	b.mount = mountOf(b.pages[0])
+	for _, page := range b.pages {
+		switch err := b.watcher.Add(page); {
+		case errors.Is(err, unix.ENOSPC):
+			return false, fail(exitFailed, "raise fs.inotify.max_user_watches with sysctl", "cannot watch the mount: %w", err)
+		case err != nil:
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// until asks done, and again whenever one of these pages of the mount may be another one. It returns when that
+// says yes or fails, or with the error of ctx.
+func (m *mounted) until(ctx context.Context, done func() (bool, error), pages ...string) error {
+	b, err := newBell(m.dir, pages...)
 	if err != nil {
 		return err
 	}
-	b.watcher = w
-	b.mount = mountOf(b.page)
-	return w.Add(b.page)
+	defer b.close()
+	for same := false; ; {
+		if !same {
+			if _, err := b.attach(); err != nil {
+				return err // without a mount, another one rings
+			}
+		}
+		if yes, err := done(); yes || err != nil {
+			return err
+		}
+		look, cancel := context.WithTimeout(ctx, lookAgain)
+		same = b.wait(look)
+		cancel()
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+	}
 }
 
 func (b *bell) close() {
@@ -51,7 +95,7 @@ func (b *bell) wait(ctx context.Context) (same bool) {
 		case <-b.watcher.Errors: //nolint:errcheck // events were lost, so there may be one
 			return true
 		case <-b.mounts:
-			if mount := mountOf(b.page); mount == 0 || mount != b.mount {
+			if mount := mountOf(b.pages[0]); mount == 0 || mount != b.mount {
 				return false
 			}
 		case <-ctx.Done():

@@ -44,7 +44,7 @@ func (r *reporter) pages() []fs.Page {
 	return []fs.Page{
 		{Name: "files.json", Render: func() ([]byte, error) { return renderPage(r.files()) }},
 		{Name: "metrics", Render: func() ([]byte, error) { return metricsPage(registry) }},
-		{Name: "peers.json", Render: func() ([]byte, error) { return renderPage(r.peers()) }},
+		{Name: peersPage, Render: func() ([]byte, error) { return renderPage(r.peers()) }},
 		{Name: "status.json", Render: func() ([]byte, error) { return renderPage(r.status()) }},
 		{Name: eventsPage, Render: r.journal.page},
 	}

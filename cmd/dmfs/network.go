@@ -29,6 +29,7 @@ func (n *node) join(ctx context.Context) {
 			return
 		}
 		n.report.replica.Store(network)
+		n.report.heard()              // before there was somebody to ask
 		n.report.lookAtCertificates() // of those that it has met already
 		network.Renewed()             // should it have been meanwhile
 		n.log.Info("listening", "addresses", network.Addrs())
@@ -79,7 +80,7 @@ func (n *node) tryReplica(ctx context.Context, cfg *Config) (*replica.Replica, e
 		Network: cfg.Rules.Network, Version: buildVersion().Version, Log: n.log,
 		PeersFile: filepath.Join(cfg.StateDir, "peers"),
 		Announce:  cfg.Announce, Interfaces: cfg.Interfaces, Reachability: cfg.Reachability,
-		MDNS: cfg.MDNS, Watch: replica.WatchMachine, Met: n.report.met, Blamed: n.report.blamed,
+		MDNS: cfg.MDNS, Watch: replica.WatchMachine, Met: n.report.met, Blamed: n.report.blamed, Heard: n.report.heard,
 	}
 	if cfg.HasNetwork() {
 		if err := n.credential.missing(); err != nil {

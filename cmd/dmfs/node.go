@@ -169,7 +169,7 @@ func (n *node) start(ctx context.Context, l *legacy) (err error) {
 		return errors.Join(err, n.index.Close())
 	}
 	n.report.mount.Store(n.mount)
-	n.report.touchEvents() // who watched an earlier process is to look at this one
+	n.report.touch(eventsPage) // who watched an earlier process is to look at this one
 	n.monitor = n.report.startMonitor(n.cfg.Metrics, n.log)
 	n.follow(ctx, after)
 	if n.keep {

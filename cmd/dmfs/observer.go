@@ -11,18 +11,24 @@ import (
 	"dmfs/replica"
 )
 
-// eventsPage is the page that is touched for every event.
-const eventsPage = "events"
+// Pages that are touched.
+const (
+	eventsPage = "events"     // for every event
+	peersPage  = "peers.json" // when others may have other changes of this node than before
+)
 
 // happened puts an event into the journal and has watchers told.
 func (r *reporter) happened(e event) {
 	r.journal.add(e)
-	r.touchEvents()
+	r.touch(eventsPage)
 }
 
-func (r *reporter) touchEvents() {
+// heard is told by the replica that others may have something else.
+func (r *reporter) heard() { r.touch(peersPage) }
+
+func (r *reporter) touch(page string) {
 	if f := r.mount.Load(); f != nil {
-		f.Touch(eventsPage)
+		f.Touch(page)
 	}
 }
 
@@ -37,7 +43,7 @@ func (r *reporter) shown(seq uint64, changes []index.Entry) {
 		r.journal.add(inspect(e).event())
 		r.counters.shown(e, now)
 	}
-	r.touchEvents()
+	r.touch(eventsPage)
 }
 
 // refused is told by the index what was refused.

@@ -214,5 +214,5 @@ func trip(p pagePeer) string {
 
 // peers reads what the node says of the others.
 func (m *mounted) peers() (list peerList, err error) {
-	return list, m.read("peers.json", &list)
+	return list, m.read(peersPage, &list)
 }

@@ -3,6 +3,8 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -38,10 +40,13 @@ func runRestart(c *cli.Context) error {
 	if err := unix.Kill(before.PID, unix.SIGUSR2); err != nil {
 		return fail(exitFailed, "restart it as the user that it runs as", "cannot signal the node (process %d): %w", before.PID, err)
 	}
-	for deadline := time.Now().Add(c.Duration("timeout")); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
-		if m.refresh() == nil && m.page.Started.After(before.Started) {
-			return nil
-		}
+	ctx, cancel := context.WithTimeout(c.Context, c.Duration("timeout"))
+	defer cancel()
+	err = m.until(ctx, func() (bool, error) {
+		return m.refresh() == nil && m.page.Started.After(before.Started), nil
+	}, eventsPage) // which a node touches when it starts
+	if errors.Is(err, context.DeadlineExceeded) {
+		return fail(exitFailed, "look at the node's log", "the node at %s was not started anew within %v", m.dir, c.Duration("timeout"))
 	}
-	return fail(exitFailed, "look at the node's log", "the node at %s was not started anew within %v", m.dir, c.Duration("timeout"))
+	return err
 }

@@ -52,19 +52,21 @@ func showStatus(c *cli.Context) error {
 func awaitMount(c *cli.Context) (*mounted, error) {
 	ctx, cancel := context.WithTimeout(c.Context, c.Duration("wait"))
 	defer cancel()
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		m, err := findMount(c)
-		if codeOf(err) != exitNoMount || err == nil {
-			return m, err
-		}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return m, err
-		}
+	m, err := findMount(c)
+	if ctx.Err() != nil || codeOf(err) != exitNoMount {
+		return m, err
 	}
+	b, err := newBell(m.dir)
+	if err != nil {
+		return nil, err
+	}
+	for ctx.Err() == nil {
+		if err = m.refresh(); err == nil {
+			break
+		}
+		b.await(ctx)
+	}
+	return m, err
 }
 
 func printPage(w io.Writer, p page, now time.Time) {

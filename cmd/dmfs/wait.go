@@ -25,7 +25,9 @@ func waitCommand() *cli.Command {
 		ArgsUsage: "NAME",
 		Description: `A later version, or a deletion, that comes meanwhile is waited for in its place.
 --for all means every node that is known, those that are away too. On a terminal
-it shows how far it is, else it prints a line for each node.
+it shows how far it is, else it prints a line for each node. It does not poll, nor
+need others: .dmfs/peers.json of the mount gets IN_ATTRIB when another node has
+got more of what is here, and at most ten times a second.
 
 Exit codes: 0 they have it, 1 some did not before --timeout, which are named,
 2 wrong command line or configuration, 4 no node is mounted there, 6 this node
@@ -63,26 +65,23 @@ func wanted(text string) (int, error) {
 	return n, nil
 }
 
-// await looks again and again, since nothing in a mount tells what other nodes
-// have.
+// await waits until so many nodes have the newest version of a name.
 func (m *mounted) await(ctx context.Context, name trust.Name, want int, show *progress) error {
-	tick := time.NewTicker(100 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		have, lack, err := m.holders(name)
-		if err != nil {
-			return err
+	var have, lack []pagePeer
+	err := m.until(ctx, func() (_ bool, err error) {
+		have, lack, err = m.holders(name)
+		if err == nil {
+			show.update(have, lack)
 		}
-		show.update(have, lack)
-		if len(lack) == 0 && want < 0 || want >= 0 && len(have) >= want {
-			return show.end()
-		}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return errors.Join(show.end(), missing(name, have, lack, want))
-		}
+		return len(lack) == 0 && want < 0 || want >= 0 && len(have) >= want, err
+	}, eventsPage, peersPage)
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		return errors.Join(show.end(), missing(name, have, lack, want))
+	case err != nil:
+		return err
 	}
+	return show.end()
 }
 
 func missing(name trust.Name, have, lack []pagePeer, want int) error {

@@ -59,7 +59,7 @@ func runWatch(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	b, err := newBell(m.dir)
+	b, err := newBell(m.dir, eventsPage)
 	if err != nil {
 		return err
 	}
@@ -89,7 +89,11 @@ type watch struct {
 // follow prints events until ctx ends.
 func (w *watch) follow(ctx context.Context, b *bell) error {
 	for ctx.Err() == nil {
-		if err := b.attach(); err != nil {
+		there, err := b.attach()
+		if err != nil {
+			return err
+		}
+		if !there {
 			w.say(true, "no node is mounted at %s: waiting for one")
 			b.await(ctx)
 			continue
