@@ -56,6 +56,7 @@
 //	         with at most one Head for each key (those it cannot serve are left out) and End. The client
 //	         closes. The server tells one state of what it holds, and the newest heads. It remembers
 //	         nothing from one stream to the next. It may refuse to be asked more than once for everything.
+//	         The client's Root is only a hint, and now and then random: who repeats what it hears is found so.
 //	fetch    The client sends Ask for the content of a name, the server answers Offer and, if it holds this
 //	         very content and that many bytes of it, what begins at from: size less from raw bytes.
 //	contacts As in sync, with Contact or Report for Head, in the order in which they were asked for. The key is
