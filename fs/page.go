@@ -18,14 +18,18 @@ type Page struct {
 	Render func() ([]byte, error)
 }
 
-// pages keeps what the open handles read.
+// pages keeps what the open handles read, as far as there is room.
 type pages struct {
 	all []Page
 
-	mu   sync.Mutex
-	last uint64
-	open map[uint64][]byte
+	mu    sync.Mutex
+	last  uint64
+	open  map[uint64][]byte
+	bytes int // in open
 }
+
+// maxPageBytes bounds what all open handles keep, which anybody may have a thousand of.
+const maxPageBytes = 64 << 20
 
 func newPages(all []Page) *pages { return &pages{all: all, open: map[uint64][]byte{}} }
 
@@ -73,12 +77,20 @@ func (f *FS) openPage(in *fuse.OpenIn, out *fuse.OpenOut) error {
 	if err != nil {
 		return err
 	}
-	f.pages.mu.Lock()
-	defer f.pages.mu.Unlock()
-	f.pages.last++
-	f.pages.open[f.pages.last] = text
-	out.Fh, out.OpenFlags = f.pages.last, fuse.FOPEN_DIRECT_IO|fuse.FOPEN_NOFLUSH
+	out.Fh, out.OpenFlags = f.pages.keep(text), fuse.FOPEN_DIRECT_IO|fuse.FOPEN_NOFLUSH
 	return nil
+}
+
+// keep returns the handle of a text. Where there is no room for it, each read makes it again.
+func (p *pages) keep(text []byte) uint64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.last++
+	if p.bytes+len(text) <= maxPageBytes {
+		p.bytes += len(text)
+		p.open[p.last] = text
+	}
+	return p.last
 }
 
 func (f *FS) readPage(in *fuse.ReadIn, buf []byte) (int, error) {
@@ -88,7 +100,7 @@ func (f *FS) readPage(in *fuse.ReadIn, buf []byte) (int, error) {
 	if ok {
 		return copyAt(buf, text, in.Offset), nil
 	}
-	p := f.page(in.NodeId) // opened under an earlier process: made again
+	p := f.page(in.NodeId) // not kept, or opened under an earlier process
 	if p == nil {
 		return 0, syscall.ESTALE
 	}
@@ -99,5 +111,6 @@ func (f *FS) readPage(in *fuse.ReadIn, buf []byte) (int, error) {
 func (f *FS) releasePage(handle uint64) {
 	f.pages.mu.Lock()
 	defer f.pages.mu.Unlock()
+	f.pages.bytes -= len(f.pages.open[handle])
 	delete(f.pages.open, handle)
 }
