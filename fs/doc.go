@@ -72,7 +72,7 @@
 // directories come from the policy and with records, and cannot be made or removed; none can be renamed.
 //
 // A half whose other half is missing waits for it (see drafts.go for the limits) and is then
-// forgotten. A refused pair changes nothing; the reason is kept by the index
-// and shown in .dmfs/status.json and in the attribute user.dmfs.refused. Drafts and draft
-// directories end with the process that serves the mount.
+// forgotten, which counts as a refusal, as its close succeeded. A refused pair changes nothing;
+// the reason is kept by the index and shown in .dmfs/status.json and in the attribute
+// user.dmfs.refused. Drafts and draft directories end with the process that serves the mount.
 package fs

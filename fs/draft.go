@@ -114,8 +114,11 @@ func (d *draft) offer() (judge, written bool) {
 func (d *draft) definite(process int) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.offered && len(d.data) > 0 && !d.blamed && !d.settled && (d.process == process || !alive(d.process))
+	return d.waits() && (d.process == process || !alive(d.process))
 }
+
+// waits reports whether there is a half whose writer was told of success so far. It needs the lock.
+func (d *draft) waits() bool { return d.offered && len(d.data) > 0 && !d.blamed && !d.settled }
 
 func (d *draft) location() string {
 	d.mu.Lock()

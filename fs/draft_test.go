@@ -94,6 +94,27 @@ os.close(kept)
 	noDrafts(t, patient)
 }
 
+// TestWaitedInVain: who copied one half learns in the end that the other one never came. What is in
+// place already, or never could be, needs none.
+func TestWaitedInVain(t *testing.T) {
+	n := fstest.MountWith(t, fs.Options{DraftAge: 50 * time.Millisecond}, "f", "g", "h", "i")
+	n.Remote("f", []byte("x\n"), 1)
+	n.Must("until test -e $M/f; do :; done; echo x >$M/f; echo x >$M/temporary; : >$M/i")
+	noDrafts(t, n)
+	n.Pair("h", []byte("x\n"), 1)
+	n.Must("echo x >$M/g; cp h.sig $M/")
+	fstest.Eventually(t, "two refusals", func() bool { return len(n.Index.Refusals()) >= 2 })
+	said := ""
+	for _, r := range n.Index.Refusals() {
+		said += r.Reason + "\n"
+	}
+	for _, want := range []string{"g: a content came, and no signature of it\n", "h: a signature came, and not the content that it signs\n"} {
+		if strings.Count(said, "\n") != 2 || !strings.Contains(said, want) {
+			t.Errorf("%q, and not %q", said, want)
+		}
+	}
+}
+
 // TestTemporaryNames are seen by their own process and by nobody else, and go
 // with it.
 func TestTemporaryNames(t *testing.T) {

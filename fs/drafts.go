@@ -38,6 +38,7 @@ type taken struct{ number, bytes int }
 type drafts struct {
 	limit    bounds
 	hopeless func(path string) bool // whether no record can have that path
+	missed   func(*draft)           // is told of halves that waited in vain
 
 	mu      sync.Mutex
 	last    uint64
@@ -49,7 +50,7 @@ type drafts struct {
 	stopped bool
 }
 
-func newDrafts(limit bounds, hopeless func(path string) bool) *drafts {
+func newDrafts(limit bounds, hopeless func(path string) bool, missed func(*draft)) *drafts {
 	return &drafts{
 		limit: bounds{
 			number: cmp.Or(limit.number, defaultDrafts),
@@ -57,6 +58,7 @@ func newDrafts(limit bounds, hopeless func(path string) bool) *drafts {
 			age:    cmp.Or(limit.age, defaultDraftAge),
 		},
 		hopeless: hopeless,
+		missed:   missed,
 		last:     1<<32 + rand.Uint64()>>8, // a draft of an earlier process is unknown here, not somebody else's
 		byUser:   map[uint32]taken{},
 		byNode:   map[uint64]*draft{},

@@ -8,7 +8,7 @@ import (
 )
 
 func newTestDrafts(t *testing.T) *drafts {
-	s := newDrafts(bounds{}, func(string) bool { return false })
+	s := newDrafts(bounds{}, func(string) bool { return false }, func(*draft) {})
 	t.Cleanup(s.stop)
 	return s
 }

@@ -149,7 +149,7 @@ func newFS(o Options, mountpoint string, ix *index.Index) *FS {
 		staged: &staged{}, renames: newRenames(), touches: newTouches(),
 		courier: newCourier(), tasks: make(chan task), followed: make(chan struct{}), ended: make(chan struct{}),
 	}
-	f.drafts = newDrafts(bounds{o.MaxDrafts, o.MaxDraftBytes, o.DraftAge}, f.hopeless)
+	f.drafts = newDrafts(bounds{o.MaxDrafts, o.MaxDraftBytes, o.DraftAge}, f.hopeless, f.missed)
 	f.dirs = newDraftDirs(f.tree, f.drafts, f.expireDirs)
 	return f
 }

@@ -19,8 +19,8 @@ func (s *drafts) sweep() {
 	}
 	s.mu.Unlock()
 	for _, d := range all {
-		if s.abandoned(d) {
-			s.forget(d)
+		if s.abandoned(d) && s.forget(d) {
+			s.missed(d)
 		}
 	}
 	s.mu.Lock()
@@ -64,16 +64,18 @@ func (s *drafts) uses() map[string]time.Time {
 	return uses
 }
 
-// forget removes a draft unless it was opened meanwhile.
-func (s *drafts) forget(d *draft) {
+// forget removes a draft unless it was opened meanwhile, and reports whether its half waited until now.
+func (s *drafts) forget(d *draft) (waited bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	d.mu.Lock()
 	open := d.handles > 0
+	waited = !open && d.waits()
 	d.mu.Unlock()
 	if !open {
 		s.remove(d)
 	}
+	return waited
 }
 
 // thin makes room for one more half of a path.

@@ -183,6 +183,36 @@ func (f *FS) hopeless(path string) bool {
 	return err != nil || !f.index.Policy().Admits(name)
 }
 
+// missed notes that a half waited in vain, as its writer was told of success. What is held already misses
+// nothing.
+func (f *FS) missed(d *draft) {
+	path := d.location()
+	if f.hopeless(path) {
+		return
+	}
+	base, isSignature := strings.CutSuffix(path, signatureSuffix)
+	r := &trust.Refusal{Err: trust.ErrMismatch}
+	switch {
+	case isSignature:
+		r.Detail, r.Hint = base+": a signature came, and not the content that it signs", "copy the file that was signed, too"
+	case f.holds(base, d.freeze().bytes):
+		return
+	default:
+		r.Detail, r.Hint = base+": a content came, and no signature of it", "sign it and copy both: dmfs file update FILE --key KEY"
+	}
+	f.refuse(path, d, r)
+}
+
+// holds reports whether a content is the held one of its name.
+func (f *FS) holds(path string, content []byte) bool {
+	name, err := trust.ParseName(path)
+	if err != nil {
+		return false
+	}
+	held, ok := f.index.Get(name)
+	return ok && held.Record.Digest() == trust.DigestOf(content)
+}
+
 // refuse keeps the reason where people look for it: with the name, whichever
 // half it was.
 func (f *FS) refuse(path string, d *draft, err error) {
