@@ -52,7 +52,7 @@ type Options struct {
 	// then with those that were made visible since, in their order. It must return soon and not use the
 	// mount. nil is nobody.
 	Shown func(seq uint64, changes []index.Entry)
-	// Log gets refusals at Info and trouble at Warn; nil is silence.
+	// Log gets refusals at Info, a hundred a minute of each user, and trouble at Warn; nil is silence.
 	Log *slog.Logger
 }
 
@@ -85,6 +85,7 @@ type FS struct {
 	progress *progress
 	touches  *touches
 	requests tally
+	budget   budget
 
 	kernel   *fuse.Server
 	line     *connection
