@@ -167,5 +167,5 @@ func (p *patient) policy() finding {
 	case len(p.page.Warnings) > 0:
 		return doubt("", "%s", p.page.Warnings[len(p.page.Warnings)-1].Text)
 	}
-	return fine("%d files, %d refused lately", p.page.Files, len(p.page.Refused))
+	return fine("files: %d; refused lately: %d", p.page.Files, len(p.page.Refused))
 }

@@ -30,7 +30,7 @@ const (
 	mountFailed = 32
 )
 
-const helperManual = `mount.dmfs runs a dmfs node in the background and returns when its mount answers.
+const helperManual = `mount.dmfs runs a dmfs node in the background and returns when it is mounted.
 mount(8) calls it for: mount -t dmfs CONFIG DIR
 
 usage: mount.dmfs CONFIG DIR [-fnsv] [-o OPTION,...]

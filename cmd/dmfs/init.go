@@ -9,12 +9,12 @@ import (
 func initCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "init",
-		Usage: "set up this machine as the first node of a network, or as another one",
+		Usage: "set up this machine as the first, or another, node of a network",
 		Description: `Alone it makes a network: its key, network.key; a key that signs files and the
 policy, admin.key; this node's identity and certificate; and a configuration. Then
 it prints what to run on the next machine, which is "dmfs init" with --network.
-Keys are written beside the configuration; keep network.key where you keep the
-keys of your house, nodes do not need it.
+Keys are written beside the configuration. Nodes do not need network.key: keep it
+where nobody else gets at it.
 
 With --network it makes an identity and a configuration, and prints what to run
 where the network's key is. --dry-run writes nothing and prints the configuration.

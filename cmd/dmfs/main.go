@@ -107,7 +107,7 @@ func helpFor(c *cli.Context) string {
 
 const manual = `Copy a file and its detached signature into the mount on one machine; every
 other machine verifies it and shows it. A valid signature with a later time
-wins, everywhere; there is no leader.
+wins, everywhere; there is no leader. To see it work: dmfs demo
 
 A first session:
 

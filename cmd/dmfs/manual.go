@@ -71,17 +71,16 @@ func sentence(usage string) string {
 	return strings.ToUpper(usage[:1]) + usage[1:] + "."
 }
 
-// text sets paragraphs. One with an indented line, a table or commands, stays as it
-// is.
+// text sets paragraphs.
 func (r *roff) text(text string) {
-	for i, paragraph := range strings.Split(strings.Trim(text, "\n"), "\n\n") {
+	for i, p := range paragraphs(text) {
 		if i > 0 {
 			r.line(".PP")
 		}
-		if strings.HasPrefix(paragraph, "  ") || strings.Contains(paragraph, "\n  ") {
-			r.verbatim(paragraph)
+		if p.verbatim {
+			r.verbatim(p.text)
 		} else {
-			r.line("%s", escape(paragraph))
+			r.line("%s", escape(p.text))
 		}
 	}
 }
@@ -98,7 +97,7 @@ func (r *roff) options(flags []cli.Flag) {
 		if isHelp(f) {
 			continue
 		}
-		option, usage, _ := strings.Cut(f.String(), "\t")
+		option, usage := explain(f)
 		r.line(".TP")
 		r.line(`\fB%s\fR`, escape(option))
 		r.line("%s", escape(sentence(everywhere(usage))))

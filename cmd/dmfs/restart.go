@@ -14,7 +14,7 @@ import (
 func restartCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "restart",
-		Usage: "execute a running node anew under its live mount, after an upgrade",
+		Usage: "execute the node anew under its live mount, after an upgrade",
 		Description: `The node's mount stays: open files, watchers and services that use it do not
 notice. What somebody is writing at that moment ends with an error. Needs Linux
 6.9 and the right to send the node a signal.

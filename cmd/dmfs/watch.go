@@ -18,7 +18,7 @@ import (
 func watchCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "watch",
-		Usage:     "print changes, refusals and what members do, one line each, as it happens",
+		Usage:     "print changes, refusals and what members do, as it happens",
 		ArgsUsage: "[NAME|PREFIX...]",
 		Description: `With arguments, only what is about these names, or about names below them.
 
