@@ -125,11 +125,14 @@ signers = {{list .Signers}}
 `))
 
 func tomlList(texts []string) string {
-	var b strings.Builder
-	for _, text := range texts {
-		fmt.Fprintf(&b, "%q, ", text)
+	if len(texts) == 0 {
+		return "[]"
 	}
-	return "[ " + strings.TrimSuffix(b.String(), ", ") + " ]"
+	quoted := make([]string, len(texts))
+	for i, text := range texts {
+		quoted[i] = fmt.Sprintf("%q", text)
+	}
+	return "[ " + strings.Join(quoted, ", ") + " ]"
 }
 
 // render makes the configuration and has it read like any other.
