@@ -133,8 +133,8 @@
 //     or serves them just fast enough, like many files of its own. A peer whose offer takes 2 s, that is
 //     slower than 1 MiB/s, or its share of that, or lies, is passed over for 10 s and asked again, with
 //     patience, only by who finds in sync that it has the content; meanwhile others may bring it. When what
-//     several sent together is wrong, each is asked for all of it (TestHostileContents,
-//     TestHostileSlowSource, TestLiarAmongSources).
+//     several sent together is wrong, each is asked for all of it until it is right, which tells whose part was
+//     not (TestHostileContents, TestHostileSlowSource, TestLiarAmongSources).
 //   - Endless data: lengths of any size, contents longer than announced, trees without an end, and
 //     thousands of streams, of which eight are served (TestHostileEndlessData, TestHostileStreams); tens of
 //     thousands of names that it does not have (TestHostilePromises).

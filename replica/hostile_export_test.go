@@ -34,11 +34,11 @@ func (r *Replica) StreamsOf(id peer.ID) (n int) {
 	return n
 }
 
-// MoveOften has every peer say only so often at once where it is reached, and ten times a second.
+// MoveOften has every peer say only so often at once where it is reached, and once in five seconds.
 func (r *Replica) MoveOften(burst int) {
 	r.moves.mu.Lock()
 	defer r.moves.mu.Unlock()
-	r.moves.burst, r.moves.rate = float64(burst), 10
+	r.moves.burst, r.moves.rate = float64(burst), 0.2
 }
 
 // ListenSlowly has the allowance for gossip hardly grow, so that no machine is too slow to use it up.

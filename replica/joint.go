@@ -3,6 +3,7 @@ package replica
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"slices"
 	"sync"
@@ -61,7 +62,11 @@ func (r *Replica) fetchJointly(ctx context.Context, rec trust.Record, from []*me
 	}
 	switch {
 	case ctx.Err() == nil && (wrong || j.doubt.Load()):
-		return j.oneByOne(ctx, j.peers)
+		against := j.part.evidence()
+		if whole, err = j.oneByOne(ctx, j.peers); err == nil {
+			content, _ := whole.Content()
+			j.accuse(fmt.Errorf("%w: a part of it", trust.ErrMismatch), against.liars(content)...)
+		}
 	case err != nil && !j.part.whole():
 		r.fetches.keep(rec.Digest(), j.part)
 	}
@@ -85,20 +90,6 @@ func (j *jointFetch) oneByOne(ctx context.Context, from []*member) (whole trust.
 		}
 	}
 	return trust.Record{}, failed
-}
-
-// complete proves what has come. One peer that sent all of it is to blame when it is wrong.
-func (j *jointFetch) complete() (trust.Record, error) {
-	whole, err := complete(j.rec, j.part.content)
-	if errors.Is(err, trust.ErrMismatch) && len(j.part.senders) == 1 {
-		for id := range j.part.senders {
-			j.r.blameFor(id, err)
-			if m := j.r.members.get(id); m != nil {
-				m.avoid()
-			}
-		}
-	}
-	return whole, err
 }
 
 // run asks peers until all is here, or all were asked.
@@ -245,7 +236,7 @@ func (j *jointFetch) download(ctx context.Context, id peer.ID, s *span, p patien
 	if !offer.Held {
 		return errNotHeld
 	}
-	if err := j.part.resize(int(offer.Size)); err != nil {
+	if err := j.part.resize(int(offer.Size), id); err != nil {
 		return err
 	}
 	return j.body(ctx, x, s, p)

@@ -17,17 +17,18 @@ const leastShared = 4 * chunk
 type part struct {
 	mu      sync.Mutex
 	moved   sync.Cond
-	content []byte           // of the whole size; nil while that is not known
-	free    []span           // what is still to be asked for
-	busy    []*span          // what somebody sends now
-	senders map[peer.ID]bool // of what is here
+	content []byte          // of the whole size; nil while that is not known
+	free    []span          // what is still to be asked for
+	busy    []*span         // what somebody sends now
+	pieces  []piece         // of what is here, by who sent them
+	sizes   map[peer.ID]int // that were offered
 }
 
 // span is a range of bytes that are not here yet.
 type span struct{ at, end int }
 
 func newPart() *part {
-	p := &part{free: []span{{0, trust.MaxContent}}, senders: make(map[peer.ID]bool)}
+	p := &part{free: []span{{0, trust.MaxContent}}, sizes: make(map[peer.ID]int)}
 	p.moved.L = &p.mu
 	return p
 }
@@ -87,10 +88,13 @@ func (p *part) give(s *span) {
 	p.moved.Broadcast()
 }
 
-// resize makes room for a content of a size, which all who send it have to agree on.
-func (p *part) resize(size int) error {
+// resize makes room for a content of the size that a peer offers, which all who send it have to agree on.
+func (p *part) resize(size int, from peer.ID) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if len(p.sizes) < maxPieces {
+		p.sizes[from] = size
+	}
 	if p.content == nil {
 		p.content = make([]byte, size) // at most trust.MaxContent, says the offer's decoder
 		for _, s := range p.busy {
@@ -121,10 +125,10 @@ func (p *part) cut(s *span) bool {
 func (p *part) came(s *span, n int, from peer.ID) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	s.at += n
 	if n > 0 {
-		p.senders[from] = true
+		p.note(piece{from, span{s.at, s.at + n}})
 	}
+	s.at += n
 }
 
 // got returns how much is here.
