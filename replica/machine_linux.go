@@ -152,9 +152,9 @@ func watchClock(clock *os.File, changed func()) error {
 		if err != nil && !errors.Is(err, unix.ECANCELED) {
 			return closed(err)
 		}
-		changed()
 		if err := armClock(clock); err != nil {
 			return closed(err)
 		}
+		changed() // only now: what happens meanwhile is told, too
 	}
 }
