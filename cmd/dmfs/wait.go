@@ -73,15 +73,22 @@ func (m *mounted) await(ctx context.Context, name trust.Name, want int, show *pr
 		if err == nil {
 			show.update(have, lack)
 		}
-		return len(lack) == 0 && want < 0 || want >= 0 && len(have) >= want, err
+		return enough(have, lack, want), err
 	}, eventsPage, peersPage)
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
+		if has, lacks, err := m.holders(name); err == nil && !enough(has, lacks, want) {
+			have, lack = has, lacks // with who is away by now
+		}
 		return errors.Join(show.end(), missing(name, have, lack, want))
 	case err != nil:
 		return err
 	}
 	return show.end()
+}
+
+func enough(have, lack []pagePeer, want int) bool {
+	return len(lack) == 0 && want < 0 || want >= 0 && len(have) >= want
 }
 
 func missing(name trust.Name, have, lack []pagePeer, want int) error {
