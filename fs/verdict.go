@@ -68,12 +68,23 @@ func (f *FS) judgeSignature(name trust.Name, d *draft) (uint64, error) {
 	}
 	paired := slices.ContainsFunc(contents, func(c *draft) bool { return c.process == d.process && c.definite(d.process) })
 	if held, ok := f.index.Get(name); ok && held.Shown && !paired {
-		seq, err := f.accept(trust.NewHead(name, signature.bytes, held.Record.Digest()), signature)
+		seq, err := f.accept(f.anew(held, signature.bytes), signature)
 		if !errors.Is(err, trust.ErrMismatch) {
 			return seq, err
 		}
 	}
 	return 0, blame(d, contents)
+}
+
+// anew claims that a signature is for what is held. A travelling policy has to bring its content, as only
+// that shows that it makes sense.
+func (f *FS) anew(held index.Entry, signature []byte) trust.Claim {
+	if held.Name.String() == trust.PolicyName {
+		if content, err := f.index.Content(held.Record.Digest()); err == nil {
+			return trust.NewClaim(held.Name, signature, content)
+		}
+	}
+	return trust.NewHead(held.Name, signature, held.Record.Digest())
 }
 
 // examine refuses a signature early for all that can be known without its

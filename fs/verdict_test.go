@@ -277,3 +277,19 @@ func read(t *testing.T, path string) []byte {
 	}
 	return data
 }
+
+// TestPolicySignedAnew: also of the travelling policy, whose content the index wants each time, a later signature will do.
+func TestPolicySignedAnew(t *testing.T) {
+	n := fstest.Mount(t, "f")
+	p, err := trust.NewPolicy(trust.Rules{PolicySigners: []trust.PublicKey{n.Signer.Public()}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	putInForce(t, n, p)
+	content := []byte("[network]\n")
+	n.Pair(trust.PolicyName, content, 1)
+	n.Must("cp policy.toml policy.toml.sig $M/")
+	n.Pair(trust.PolicyName, content, 2)
+	n.Must("cp policy.toml.sig $M/ && cmp policy.toml.sig $M/policy.toml.sig && cmp policy.toml $M/policy.toml")
+	noDrafts(t, n)
+}
