@@ -2,6 +2,7 @@ package fs
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"syscall"
@@ -95,7 +96,7 @@ func (f *FS) examine(name trust.Name, signature []byte) (deleted bool, err error
 		return false, err
 	}
 	if held, ok := f.index.Get(name); ok && said.Version < held.Record.Version() {
-		return false, index.ErrOlder
+		return false, fmt.Errorf("%s: signed at %s, %w: sign it again, with a later time", name, said.Version.Time().Format(time.RFC3339Nano), index.ErrOlder)
 	}
 	return said.Deleted, nil
 }
