@@ -19,7 +19,10 @@ import (
 	manet "github.com/multiformats/go-multiaddr/net"
 )
 
-const maxObserved = 8 // of our addresses, told to who punches a hole
+const (
+	maxObserved = 8 // of our addresses, told to who punches a hole
+	manyConns   = 6 // to one peer: libp2p has eight at most, and honest nodes two or three
+)
 
 var punchPauses = []time.Duration{500 * time.Millisecond, 5 * time.Second, 30 * time.Second, 5 * time.Minute}
 
@@ -92,6 +95,9 @@ func (r *Replica) punchHoles() error {
 
 // identified takes note of how we are connected to a peer.
 func (r *Replica) identified(ev event.EvtPeerIdentificationCompleted) {
+	if len(r.host.Network().ConnsToPeer(ev.Peer)) >= manyConns {
+		r.blame(ev.Peer, faultCopies, nil)
+	}
 	switch {
 	case ev.Conn == nil:
 	case !isRelayed(ev.Conn.RemoteMultiaddr()):

@@ -155,7 +155,7 @@
 //   - Versions of 1970 and of 2099 hurt its own names; with trust.Rules.MaxFuture the latter are held off
 //     (TestHostileStamps). The former are no fault: a build that is to be the same everywhere, and a machine that
 //     has no clock yet, sign like that.
-//   - Being elsewhere each time it is asked: 32 moves of one member are taken at once, and then one every ten
+//   - Being elsewhere each time it is asked: 16 moves of one member are taken at once, and then one every ten
 //     seconds, whoever tells of them, and of those that were not, the last one later (TestHostileMoves).
 //   - Copies of itself: eight connections of one identity are taken (TestHostileCopies). Other members behind
 //     one address are no fault, each has its own certificate and is named by it.

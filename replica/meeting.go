@@ -16,7 +16,7 @@ import (
 
 // Where a peer is reached it may say so often, whoever passes it on.
 const (
-	movesBurst = 32      // at once
+	movesBurst = 16      // at once
 	movesRate  = 1. / 10 // and per second
 )
 

@@ -22,7 +22,6 @@ const (
 	latestRedial  = 15 * time.Second
 	quickDial     = 3 * time.Second // most dials take no longer, so that a peer that comes back is met soon
 	patientDial   = 6 * time.Second // every fourth one, for distant peers
-	manyConns     = 6               // to one peer: libp2p has eight at most, and honest nodes two or three
 )
 
 // supervise starts to watch connections.
@@ -115,9 +114,6 @@ func (r *Replica) arrived(id peer.ID, addrs []ma.Multiaddr, agent string) {
 	if r.admission.still(id) != nil {
 		notify(r.review) // the policy changed during the handshake
 		return
-	}
-	if len(r.host.Network().ConnsToPeer(id)) >= manyConns {
-		r.blame(id, faultCopies, nil)
 	}
 	m, fresh := r.members.add(id, nil)
 	m.describe(addrs, agent)
