@@ -37,6 +37,7 @@ func (r *Replica) watch(session context.Context, m *member) {
 		}
 		links = relink(links, r.host.Network().ConnsToPeer(m.id))
 		r.examineAll(session, m, links, probed)
+		r.dropSpares(session, m, links)
 	}
 }
 

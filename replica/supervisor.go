@@ -20,8 +20,8 @@ const (
 	firstRedial   = 250 * time.Millisecond
 	soonestRedial = 2 * time.Second // the back-off's cap for a few absent peers
 	latestRedial  = 15 * time.Second
-	quickDial     = 3 * time.Second // most dials take no longer, so that a peer that comes back is met soon
-	patientDial   = 6 * time.Second // every fourth one, for distant peers
+	quickDial     = 3 * time.Second  // every other dial takes no longer, so that a peer that comes back is met soon
+	patientDial   = 15 * time.Second // the others, for who is distant or busy; of who is silent libp2p despairs after 5 s
 )
 
 // supervise starts to watch connections.
@@ -195,7 +195,7 @@ func (r *Replica) reach(m *member) {
 
 func (r *Replica) dial(m *member, attempt int) {
 	timeout := quickDial
-	if attempt%4 == 3 {
+	if attempt%2 == 1 {
 		timeout = patientDial
 	}
 	ctx, cancel := context.WithTimeout(m.ctx, timeout)
