@@ -88,6 +88,8 @@ func (s *simulation) watch(m *machine, e index.Entry) {
 func (s *simulation) anytimeOf(m *machine, e index.Entry) {
 	if before, ok := m.seen.held[e.Name]; ok {
 		switch {
+		case e.Record.IsZero() && s.ofMortal(e.Name) && !m.mostAhead().Before(epoch.Add(s.plan.ends)):
+			delete(m.seen.held, e.Name)
 		case e.Record.IsZero():
 			s.fail("node %d withholds %v, though its policy is the same", m.number, before)
 		case signedOf(e.Record).compare(before) < 0:
@@ -126,6 +128,9 @@ func (s *simulation) anytimeShown(m *machine, e index.Entry, is signed) {
 	if end, mortal := e.Record.Expires(); mortal && m.now().After(end) && time.Since(m.set) > clockNotice {
 		s.fail("node %d still shows what is over: %v", m.number, is)
 	}
+	if s.ofMortal(is.name) && s.mortal() && m.now().After(epoch.Add(s.plan.ends)) && time.Since(m.set) > clockNotice {
+		s.fail("node %d still shows what is of a member no more: %v", m.number, is)
+	}
 	content, err := m.index.Content(is.digest)
 	if now, _ := m.index.Get(e.Name); now.Seq != e.Seq || errors.Is(err, os.ErrClosed) {
 		return // another change came meanwhile, or the node stopped
@@ -147,26 +152,38 @@ func (s *simulation) blamed(by int, id string, f replica.Fault) {
 // clockNotice is when an index has noticed that its clock was set.
 const clockNotice = 16 * time.Second
 
-// differences returns in what machines with one policy differ, and what was lost of the floor.
+// differences returns in what machines with one configuration differ, and what was lost of the floor.
 func (s *simulation) differences(floor map[int]map[trust.Name]signed) (all []string) {
 	first := make(map[int]*machine)
 	for _, m := range s.machines {
-		other := first[m.ruled()]
+		if s.out(m) {
+			continue
+		}
+		ruled := s.configuration(m)
+		other := first[ruled]
 		if other == nil {
-			first[m.ruled()], other = m, m
+			first[ruled], other = m, m
 		}
 		for _, n := range s.names {
 			mine, theirs := m.held(n), other.held(n)
 			if mine != theirs {
 				all = append(all, fmt.Sprintf("node %d has %v, node %d has %v", m.number, mine, other.number, theirs))
 			}
-			if least, ok := floor[m.ruled()][n]; ok && mine.compare(least) < 0 {
+			if shown, theirs := m.shows(n), other.shows(n); shown != theirs {
+				all = append(all, fmt.Sprintf("node %d shows %v: %v, node %d: %v", m.number, n, shown, other.number, theirs))
+			}
+			if least, ok := floor[ruled][n]; ok && s.rules[m.ruled()].allow(least) && mine.compare(least) < 0 {
 				all = append(all, fmt.Sprintf("node %d has %v, though there was %v", m.number, mine, least))
 			}
 		}
 	}
 	slices.Sort(all)
 	return all
+}
+
+func (m *machine) shows(n trust.Name) bool {
+	e, _ := m.index.Get(n)
+	return e.Shown
 }
 
 func (m *machine) record(n trust.Name) trust.Record {
@@ -182,18 +199,22 @@ func (m *machine) held(n trust.Name) signed {
 	return signed{name: n}
 }
 
-// floor returns, for each policy, the winners of what the machines that have it hold now. A node passes
+// floor returns, for each configuration, the winners of what the machines that have it hold now. A node passes
 // on what it holds and nothing that this supersedes, so what others hold is no promise.
 func (s *simulation) floor() map[int]map[trust.Name]signed {
 	floor := make(map[int]map[trust.Name]signed)
 	for _, m := range s.machines {
-		if floor[m.ruled()] == nil {
-			floor[m.ruled()] = make(map[trust.Name]signed)
+		if s.out(m) {
+			continue
+		}
+		ruled := s.configuration(m)
+		if floor[ruled] == nil {
+			floor[ruled] = make(map[trust.Name]signed)
 		}
 		for _, n := range s.names {
 			held := m.held(n)
-			if least, ok := floor[m.ruled()][n]; held.version > 0 && (!ok || held.compare(least) > 0) {
-				floor[m.ruled()][n] = held
+			if least, ok := floor[ruled][n]; held.version > 0 && !s.ofMortal(n) && (!ok || held.compare(least) > 0) {
+				floor[ruled][n] = held
 			}
 		}
 	}

@@ -18,7 +18,13 @@
 // with versions that are equal, of 1970 and of 2099, and contents that are inline in gossip, in sync, or
 // fetched; policies that differ and change; clocks that are minutes wrong, in 1970, or in 2099. A third of the
 // schedules is in a network, with a namespace in which each node has a name of its own, which is published at any
-// node; not all policies have the namespace. With datagrams only members get in then.
+// node; not all policies have the namespace. With datagrams only members get in then. In a third of those one
+// member's certificate ends, and is renewed or not.
+//
+// In a fifth of the schedules a policy.toml is published at any node by either of two signers, superseded and
+// deleted, also on both sides of a partition and with equal versions. It adds files, one of which some nodes have in
+// their configuration, and revokes a signer's key or a member's. Not all configurations have signers for it. And in
+// a fourth a node loses its power: it comes back with what its disk had at that moment.
 //
 // On the level of streams a fourth of the schedules has a hostile member. It repeats, changes and forges
 // gossip, says nonsense, and has honest nodes answer in its place, with a lie here and there. And in a third no
@@ -32,16 +38,19 @@
 //
 // Anytime, with each change that an index tells and after each step: no node holds a version that no key of
 // its policy signed, or shows another content; none exchanges what it holds for what loses to that, or forgets
-// a name, unless its policy or its disk is exchanged; nothing that was over is shown again, nor long after
-// its end by the node's clock; and no node says of an honest one that it does what no honest one does.
+// a name, unless its policy or its disk is exchanged, or a certificate has ended; nothing that was over is shown
+// again, nor long after its end by the node's clock, nor what a member signed whose certificate is over by that. Who
+// starts again has the policy.toml in force that it holds. No node says of an honest one that it does what no
+// honest one does.
 //
-// Eventually, which is within 24 sync intervals, or two minutes when there are none: nodes with one policy
-// hold the same, and no less than any of them held when all was healed.
+// Eventually, which is within 24 sync intervals, or two minutes when there are none: nodes with one configuration
+// hold and show the same, and no less than any of them held when all was healed, unless a policy.toml no longer
+// admits that. Who is no member any more need not.
 //
 // Finally: each index is sound, and no stream and no goroutine is left.
 //
-// What has no place in schedules yet: certificates that end or are revoked, the policy that travels, and power
-// cuts. There are tests of their own for these.
+// What has no place in schedules: what a disk does to writes that nobody has synced, for which there is a test of a
+// real node, and a member's part of a namespace that is full.
 //
 // # Seeds
 //

@@ -22,13 +22,17 @@ type machine struct {
 	dir     string
 	fabric  fabric
 	config  replica.Config
-	chain   trust.Chain // its certificate, zero without a network
 	ahead   atomic.Int64
 	set     time.Time // when the clock was set
+	latest  time.Time // what it ever said before that
 	index   *index.Index
 	replica *replica.Replica // nil while the machine is off
 	stop    func() error
 	watched chan struct{} // closed when nobody watches the index any more
+
+	enacting sync.Mutex                  // held while the policy changes
+	chain    atomic.Pointer[trust.Chain] // its certificate, nil without a network
+	running  atomic.Pointer[replica.Replica]
 
 	mu     sync.Mutex
 	seen   sights
@@ -48,8 +52,25 @@ func (m *machine) now() time.Time { return time.Now().Add(time.Duration(m.ahead.
 
 // setClock puts the clock off by that much.
 func (m *machine) setClock(ahead time.Duration) {
+	m.latest = m.mostAhead()
 	m.ahead.Store(int64(ahead))
 	m.set = time.Now()
+}
+
+// mostAhead is the latest time that the clock ever said.
+func (m *machine) mostAhead() time.Time {
+	if now := m.now(); now.After(m.latest) {
+		return now
+	}
+	return m.latest
+}
+
+// certificate is none without a network.
+func (m *machine) certificate() (c trust.Chain) {
+	if held := m.chain.Load(); held != nil {
+		c = *held
+	}
+	return c
 }
 
 func (m *machine) name() string { return fmt.Sprint("node", m.number) }
@@ -63,13 +84,11 @@ func (m *machine) open(p *trust.Policy) (err error) {
 	return err
 }
 
-// start turns the machine on. Whatever changes on its disk is shown to see.
-func (m *machine) start(p *trust.Policy, see func(index.Entry)) (err error) {
-	if err := m.open(p); err != nil {
-		return err
-	}
+// run turns a machine on whose index is open. Whatever changes on its disk is shown to see.
+func (m *machine) run(see func(index.Entry)) (err error) {
 	m.watch(see)
 	m.replica, m.stop, err = m.fabric.start(m)
+	m.running.Store(m.replica)
 	return err
 }
 
@@ -77,6 +96,7 @@ func (m *machine) start(p *trust.Policy, see func(index.Entry)) (err error) {
 func (m *machine) off() error {
 	r, stop := m.replica, m.stop
 	m.replica = nil
+	m.running.Store(nil)
 	err := errors.Join(r.Close(), stop(), m.index.Check(), m.index.Close())
 	<-m.watched
 	return err
@@ -123,6 +143,12 @@ func (m *machine) rule(ruled int) {
 		m.seen.ruled = ruled
 		clear(m.seen.held)
 	}
+}
+
+// cutPower has the machine lose all but what its disk has, at a moment at which nothing is being written.
+func (m *machine) cutPower() error {
+	saved := m.path() + ".saved"
+	return errors.Join(copyFile(m.path(), saved), m.off(), copyFile(saved, m.path()))
 }
 
 func copyFile(from, to string) error {

@@ -27,23 +27,18 @@ func own(number int) (trust.Name, error) {
 	return trust.ParseName(space + "/" + base64.RawURLEncoding.EncodeToString(key[:]) + "/own")
 }
 
-// certify gives each machine a certificate that is valid whatever its clock says, and has what it may publish
-// compared.
+// certify gives each machine a certificate, and has what it may publish compared.
 func (s *simulation) certify() error {
 	for _, m := range s.machines {
-		chain, err := authority.Certify(trust.CertificateSpec{
-			Name: m.name(), Key: trusttest.Signer(identity + m.number).Public().Key,
-			NotBefore: time.Date(1970, 1, 1, 0, 0, 0, 0, time.UTC), NotAfter: time.Date(2200, 1, 1, 0, 0, 0, 0, time.UTC),
-		}, trust.Chain{})
-		if err != nil {
+		if err := m.certify(s.plan.endOf(m.number)); err != nil {
 			return err
 		}
 		name, err := own(m.number)
 		if err != nil {
 			return err
 		}
-		m.chain, s.names = chain, append(s.names, name)
-		m.config.Network, m.config.Certificate = s.plan.network(), func() trust.Chain { return chain }
+		s.names = append(s.names, name)
+		m.config.Network, m.config.Certificate = s.plan.network(), m.certificate
 	}
 	return nil
 }
@@ -67,7 +62,7 @@ func (p *planner) ownPublication(i int) func(*simulation) {
 		if deleted {
 			content = nil
 		}
-		s.publish(m, publisher{trusttest.Signer(identity + whose), s.machines[whose].chain}, st, content)
+		s.publish(m, publisher{trusttest.Signer(identity + whose), s.machines[whose].certificate()}, st, content)
 	}
 }
 
@@ -75,4 +70,53 @@ func (p *planner) ownPublication(i int) func(*simulation) {
 type publisher struct {
 	*trust.Signer
 	chain trust.Chain // zero: the key alone
+}
+
+// out reports whether a machine is no member any more for some, who do not have to tell it anything.
+func (s *simulation) out(m *machine) bool {
+	return m.number == outcast && s.plan.members && (s.plan.travels || s.mortal())
+}
+
+// mortal reports whether the outcast's certificate ends, or has ended.
+func (s *simulation) mortal() bool { return s.plan.ends > 0 && !s.renewed.Load() }
+
+// ofMortal reports whether a name's files come and go with the outcast's certificate.
+func (s *simulation) ofMortal(n trust.Name) bool {
+	theirs, err := own(outcast)
+	return err == nil && s.plan.ends > 0 && n == theirs
+}
+
+// endOf is when a machine's first certificate ends: one that may end, or any other whatever the clocks say.
+func (p *plan) endOf(number int) time.Time {
+	if number == outcast && p.ends > 0 {
+		return epoch.Add(p.ends)
+	}
+	return never
+}
+
+// never is behind all that clocks say.
+var never = time.Date(2200, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// certify gives the machine a certificate that is valid until some moment.
+func (m *machine) certify(end time.Time) error {
+	chain, err := authority.Certify(trust.CertificateSpec{
+		Name: m.name(), Key: trusttest.Signer(identity + m.number).Public().Key,
+		NotBefore: time.Date(1970, 1, 1, 0, 0, 0, 0, time.UTC), NotAfter: end,
+	}, trust.Chain{})
+	m.chain.Store(&chain)
+	return err
+}
+
+// renewal gives the outcast a certificate that does not end.
+func (p *planner) renewal() func(*simulation) {
+	return func(s *simulation) {
+		m := s.machines[outcast]
+		s.tell("node %d has a new certificate", outcast)
+		s.must(m.certify(never))
+		s.renewed.Store(true)
+		if m.replica != nil {
+			s.must(m.index.Learn(m.certificate()))
+			m.replica.Renewed()
+		}
+	}
 }

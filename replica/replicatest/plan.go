@@ -20,7 +20,9 @@ type plan struct {
 	healed shape
 	guided bool // all find each other by the first node
 
-	members bool // there is a network, of which all but the hostile member have a certificate
+	travels bool          // policies travel
+	ends    time.Duration // after which the outcast's certificate is over; zero: it never is
+	members bool          // there is a network, of which all but the hostile member have a certificate
 }
 
 // step is something that happens, some time after what happened before.
@@ -51,6 +53,7 @@ func planOf(seed uint64) *plan {
 	for range 6 + p.IntN(12) {
 		p.steps = append(p.steps, step{p.pause(), p.anything()})
 	}
+	p.more()
 	return p.plan
 }
 
@@ -188,7 +191,7 @@ func (p *planner) backup(i int) func(*simulation) {
 func (s *simulation) rule(m *machine, to int) {
 	s.tell("node %d has policy %d", m.number, to)
 	if m.replica == nil {
-		m.rule(to)
+		m.rule(to) // and what policy.toml says, once it has started
 		return
 	}
 	s.adopt(m, to)

@@ -19,6 +19,9 @@ const (
 // eventually heals everything and waits until machines with equal policies are equal.
 func (s *simulation) eventually() {
 	s.heal()
+	if end := epoch.Add(s.plan.ends); end.After(s.lasting) {
+		s.lasting = end
+	}
 	if left := time.Until(s.lasting); left > 0 {
 		pass(left + clockNotice)
 	}
@@ -109,12 +112,9 @@ func (s *simulation) adoptLast() {
 	}
 }
 
-// adopt puts another policy in force on a machine that runs.
-func (s *simulation) adopt(m *machine, ruled int) {
-	if m.ruled() == ruled {
-		return
+// adopt puts another configuration in force on a machine that runs.
+func (s *simulation) adopt(m *machine, configured int) {
+	if s.configuration(m) != configured {
+		s.must(s.enact(m, configured))
 	}
-	m.rule(ruled)
-	s.must(m.index.SetPolicy(s.rules[ruled].policy))
-	m.replica.PolicyChanged()
 }

@@ -20,9 +20,18 @@ type rule struct {
 	ahead  time.Duration    // max_future; zero: any
 	policy *trust.Policy
 	keys   map[trust.Name][]trust.Key
+
+	signs   bool        // may the signers sign policy.toml
+	revoked []trust.Key // by a policy.toml
 }
 
 func (r *rule) allow(s signed) bool {
+	if s.name == policyName {
+		return r.signs && slices.Contains(keysOf([]int{0, 1}), s.signer)
+	}
+	if slices.Contains(r.revoked, s.signer) {
+		return false
+	}
 	if _, member, ok := r.policy.Namespace(s.name); ok {
 		return member == s.signer
 	}
@@ -33,7 +42,7 @@ func (r *rule) allow(s signed) bool {
 }
 
 // newRules makes the policies that the nodes of a simulation have at times, of a network or of none.
-func newRules(start time.Time, network trust.Key) ([]*rule, error) {
+func newRules(start time.Time, network trust.Key, travels bool) ([]*rule, error) {
 	both, one, other := []int{0, 1}, []int{0}, []int{1}
 	rules := []*rule{
 		{may: map[string][]int{"a": both, "b": both, "dns/c": both}, spaces: true},
@@ -43,7 +52,8 @@ func newRules(start time.Time, network trust.Key) ([]*rule, error) {
 		{may: map[string][]int{"a": both, "b": both}, latest: trust.VersionAt(start.Add(time.Minute))},
 		{may: map[string][]int{"a": both, "b": both, "dns/c": both}, ahead: time.Hour, spaces: true},
 	}
-	for _, r := range rules {
+	for i, r := range rules {
+		r.signs = travels && i != 3
 		if err := r.make(network); err != nil {
 			return nil, err
 		}
@@ -69,6 +79,9 @@ func (r *rule) make(network trust.Key) (err error) {
 		}
 	}
 	rules := trust.Rules{Network: network, Files: files, Bounds: bounds, MaxFuture: r.ahead}
+	if r.signs {
+		rules.PolicySigners = []trust.PublicKey{signers[0].Public(), signers[1].Public()}
+	}
 	if r.spaces && !network.IsZero() {
 		rules.Namespaces = []string{space}
 	}

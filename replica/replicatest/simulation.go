@@ -5,6 +5,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -34,7 +35,7 @@ type simulation struct {
 	plan     *plan
 	links    *Links
 	fabric   fabric
-	rules    []*rule
+	rules    []*rule // of configurations, then what amendments make of them
 	names    []trust.Name
 	machines []*machine
 	begun    time.Time
@@ -45,6 +46,11 @@ type simulation struct {
 	failures  []string
 	enemy     *hostile  // nil when there is none
 	lasting   time.Time // when the last lifetime is over
+
+	renewed    atomic.Bool // the outcast's certificate was
+	configured int         // how many rules are those of configurations
+	amendments []amendment
+	texts      []trust.Digest // of all but the first one
 }
 
 // Simulate runs the schedule of a seed. It must be called outside of a bubble; whatever the schedule
@@ -98,7 +104,7 @@ func pass(d time.Duration) {
 
 func newSimulation(t testing.TB, level Level, dir string, seed uint64) *simulation {
 	plan := planOf(seed)
-	rules, err := newRules(epoch, plan.network())
+	rules, err := newRules(epoch, plan.network(), plan.travels)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,6 +112,7 @@ func newSimulation(t testing.TB, level Level, dir string, seed uint64) *simulati
 		t: t, plan: plan, links: newLinks(seed), rules: rules, published: make(map[signed]bool),
 		begun: time.Now(), lasting: time.Now(), names: rules[0].policy.Names(),
 	}
+	s.must(s.amendAll())
 	s.fabric = level.open(s.links)
 	if _, ok := s.fabric.(*exchange); !ok { // there connections cannot be broken, and only members get in
 		s.plan.lazy, s.plan.enemy, s.plan.healed = false, false, whole
@@ -232,7 +239,15 @@ func (s *simulation) misbehave() {
 
 // start turns a machine on, and watches it.
 func (s *simulation) start(m *machine) {
-	s.must(m.start(s.rules[m.ruled()].policy, func(e index.Entry) { s.watch(m, e) }))
+	s.must(m.open(s.rules[s.configuration(m)].policy))
+	s.must(s.reopened(m))
+	if m.number == outcast && s.renewed.Load() {
+		s.must(m.index.Learn(m.certificate()))
+	}
+	s.must(m.run(func(e index.Entry) {
+		s.watch(m, e)
+		s.follow(m, e)
+	}))
 }
 
 // look checks what must hold at any time.
