@@ -1,6 +1,7 @@
 // Command hostile attacks the nodes of a network as one of its members, until its standard input ends. Each line
 // that it prints is how often it has done what the attack is about. The attack "all" is one after the other, each
-// for a second, and again.
+// for a second, and again. The attack "busy" is none: it keeps all processors busy and connects to nobody, which
+// shows how much of the harm is done by sharing a machine with such a program.
 package main
 
 import (
@@ -9,7 +10,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"dmfs/replica/hostiletest"
@@ -38,7 +41,7 @@ func run(args []string) error {
 		return err
 	}
 	if flags.NArg() != 1 {
-		return fmt.Errorf("name one attack: all, %s", strings.Join(hostiletest.Attacks(), ", "))
+		return fmt.Errorf("name one attack: all, busy, %s", strings.Join(hostiletest.Attacks(), ", "))
 	}
 	cfg := hostiletest.Config{Namespace: *namespace, Names: strings.Split(*names, ","), Nodes: strings.Split(*nodes, ",")}
 	if err := prove(&cfg, *identity, *certificate, *id); err != nil {
@@ -71,7 +74,11 @@ func prove(cfg *hostiletest.Config, identity, certificate, id string) (err error
 }
 
 func attack(ctx context.Context, cfg hostiletest.Config, name string) error {
-	if name != "all" {
+	switch name {
+	case "busy":
+		return spin(ctx)
+	case "all":
+	default:
 		return one(ctx, cfg, name)
 	}
 	for ctx.Err() == nil {
@@ -87,23 +94,47 @@ func attack(ctx context.Context, cfg hostiletest.Config, name string) error {
 	return nil
 }
 
-// one does one attack, and says ten times a second what it has done.
+// one does one attack, and tells of it.
 func one(ctx context.Context, cfg hostiletest.Config, name string) error {
 	m, err := hostiletest.New(cfg)
 	if err != nil {
 		return err
 	}
+	ctx, cancel := context.WithCancel(ctx)
+	ended := make(chan error, 1)
+	go func() {
+		defer cancel()
+		ended <- m.Attack(ctx, name)
+	}()
+	tell(ctx, m.Acts)
+	_ = m.Close() // nobody needs to be told
+	return <-ended
+}
+
+// spin keeps every processor busy.
+func spin(ctx context.Context) error {
+	var rounds atomic.Int64
+	for range runtime.GOMAXPROCS(0) {
+		go func() {
+			for ctx.Err() == nil {
+				rounds.Add(1)
+			}
+		}()
+	}
+	tell(ctx, rounds.Load)
+	return nil
+}
+
+// tell says ten times a second how much was done, until the context ends.
+func tell(ctx context.Context, done func() int64) {
 	ticker := time.NewTicker(time.Second / 10)
 	defer ticker.Stop()
-	ended := make(chan error, 1)
-	go func() { ended <- m.Attack(ctx, name) }()
 	for {
 		select {
-		case err := <-ended:
-			_ = m.Close() // nobody needs to be told
-			return err
+		case <-ctx.Done():
+			return
 		case <-ticker.C:
-			fmt.Println(m.Acts())
+			fmt.Println(done())
 		}
 	}
 }
