@@ -39,6 +39,7 @@ type admission struct {
 	policy      func() *trust.Policy
 	log         *slog.Logger
 	told        *told
+	efforts     *efforts
 	shaking     *limiter[string]
 	admitted    func(trust.Chain) // called with each certificate accepted
 
@@ -58,7 +59,7 @@ type proof struct {
 
 // newAdmission also sees to it that our own certificate is one of this network's for our key. One that
 // is over or revoked is no error: it may be renewed while we run.
-func newAdmission(ctx context.Context, cfg Config, ix *index.Index) (*admission, error) {
+func newAdmission(ctx context.Context, cfg Config, e *efforts, ix *index.Index) (*admission, error) {
 	if cfg.Network.IsZero() || cfg.Certificate == nil {
 		return nil, nil
 	}
@@ -76,6 +77,7 @@ func newAdmission(ctx context.Context, cfg Config, ix *index.Index) (*admission,
 		policy:      ix.Policy,
 		log:         cfg.Log,
 		told:        &told{},
+		efforts:     e,
 		shaking:     newLimiter[string](maxShakingOfOne, maxShaking),
 		roll:        make(map[peer.ID]proof),
 	}

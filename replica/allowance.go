@@ -13,18 +13,19 @@ const maxAllowances = 1024
 type allowances[K comparable] struct {
 	burst, rate float64
 
-	mu   sync.Mutex
-	left map[K]allowance
+	mu    sync.Mutex
+	more  float64 // than burst at once
+	spent map[K]spending
 }
 
-// allowance is what was left at a moment; less than nothing is a debt.
-type allowance struct {
-	left float64
-	at   time.Time
+// spending is what was spent at a moment of what may be at once; what is more than that is a debt.
+type spending struct {
+	spent float64
+	at    time.Time
 }
 
 func newAllowances[K comparable](burst, rate float64) *allowances[K] {
-	return &allowances[K]{burst: burst, rate: rate, left: make(map[K]allowance)}
+	return &allowances[K]{burst: burst, rate: rate, spent: make(map[K]spending)}
 }
 
 // spend takes what something costs, if anything is left, though it be less than the cost. Else it takes
@@ -47,6 +48,13 @@ func (as *allowances[K]) owe(k K, cost float64, now time.Time) {
 	as.set(k, left-cost, now)
 }
 
+// allow sets how much more than burst each may spend at once, whatever it has spent.
+func (as *allowances[K]) allow(more float64) {
+	as.mu.Lock()
+	defer as.mu.Unlock()
+	as.more = more
+}
+
 // wait returns how long it is until something is left.
 func (as *allowances[K]) wait(k K, now time.Time) time.Duration {
 	as.mu.Lock()
@@ -56,11 +64,11 @@ func (as *allowances[K]) wait(k K, now time.Time) time.Duration {
 }
 
 func (as *allowances[K]) now(k K, now time.Time) (left float64, wait time.Duration) {
-	a, ok := as.left[k]
+	s, ok := as.spent[k]
 	if !ok {
-		return as.burst, 0
+		return as.burst + as.more, 0
 	}
-	left = min(as.burst, a.left+as.rate*max(0, now.Sub(a.at).Seconds()))
+	left = as.burst + as.more - max(0, s.spent-as.rate*max(0, now.Sub(s.at).Seconds()))
 	if left < 1 {
 		wait = max(time.Millisecond, time.Duration((1-left)/as.rate*float64(time.Second)))
 	}
@@ -68,11 +76,11 @@ func (as *allowances[K]) now(k K, now time.Time) (left float64, wait time.Durati
 }
 
 func (as *allowances[K]) set(k K, left float64, now time.Time) {
-	if _, known := as.left[k]; !known && len(as.left) >= maxAllowances {
-		maps.DeleteFunc(as.left, func(k K, _ allowance) bool {
+	if _, known := as.spent[k]; !known && len(as.spent) >= maxAllowances {
+		maps.DeleteFunc(as.spent, func(k K, _ spending) bool {
 			left, _ := as.now(k, now)
-			return left >= as.burst
+			return left >= as.burst+as.more
 		})
 	}
-	as.left[k] = allowance{left, now}
+	as.spent[k] = spending{as.burst + as.more - left, now}
 }

@@ -138,6 +138,10 @@
 //   - Endless data: lengths of any size, contents longer than announced, trees without an end, and
 //     thousands of streams, of which eight are served (TestHostileEndlessData, TestHostileStreams); tens of
 //     thousands of names that it does not have (TestHostilePromises).
+//   - Whatever it asks for, says and forges, as fast as it can: of what a peer has a node do, each part has its
+//     cost: a connection, a stream, a message, a byte. Beyond all that the node holds once, which who is new may
+//     lack, it gets half a second of a usual processor at once, and then a twentieth of one. What is more waits
+//     on the wire, and nothing is lost (TestI9FloodGetsItsEffort, TestNewcomerGetsEverythingAtOnce).
 //   - Mix and match: the name, version, content, digest, signature, certificate or network of something else
 //     makes nothing genuine (TestHostileMixAndMatch).
 //   - Forgeries, a hundred thousand: of each peer 4096 gossiped messages are judged at once, and 512 per
@@ -166,10 +170,10 @@
 // Config.Blamed, by the name in the certificate, once an hour for each fault. The log warns when no honest peer
 // could have done it. Of each kind of fault 64 peers are remembered for a day, and Faults counts those of all.
 //
-// What is left to it: to ask, four streams of each kind at a time, for all that there is, again and again; to
-// delay a content that does not travel inline by some seconds where it is the first to tell of it, or until
-// the next sync where it also fills its queue; and the bandwidth above. Three hostile members at once can
-// keep all three places for heads in sync, and two all three for contents, for half a minute at a time.
+// What is left to it: that twentieth of a processor, and what datagrams cost that make no sense or carry a byte
+// each, which nobody counts; to delay a content that does not travel inline by some seconds where it is the first to
+// tell of it, or until the next sync where it also fills its queue; and the bandwidth above. Three hostile members
+// at once can keep all three places for heads in sync, and two all three for contents, for half a minute at a time.
 //
 // All of this also has been tried on three live nodes by a program (package hostiletest): what the others publish
 // arrives, and after all attacks a node has had 105 MiB of memory at most, where 43 are usual, and no more descriptors.

@@ -75,7 +75,7 @@ func Outsider(ctx context.Context, p *trust.Policy, log *slog.Logger, c trust.Ch
 		ctx: ctx, security: protocol.ID("/dmfs/" + idOf(p.Network()) + "/noise/1"),
 		certificate: func() trust.Chain { return c },
 		policy:      func() *trust.Policy { return p },
-		log:         log, told: &told{}, shaking: newLimiter[string](maxShakingOfOne, maxShaking),
+		log:         log, told: &told{}, efforts: newEfforts(ctx), shaking: newLimiter[string](maxShakingOfOne, maxShaking),
 		admitted: func(trust.Chain) {}, roll: make(map[peer.ID]proof),
 	}
 	return a.options()

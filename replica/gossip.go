@@ -32,7 +32,7 @@ const mount = "mount"
 // join joins the topic. Heads are signed by their signers, so the messages need no signature, and the same
 // head is the same message whoever sends it.
 func (r *Replica) join() error {
-	ps, err := pubsub.NewGossipSub(r.ctx, r.host,
+	ps, err := pubsub.NewGossipSub(r.ctx, pacedHost{r.host, r.efforts},
 		pubsub.WithMessageSignaturePolicy(pubsub.StrictNoSign),
 		pubsub.WithMessageIdFn(messageID),
 		pubsub.WithFloodPublish(true),
@@ -123,6 +123,7 @@ func (r *Replica) judge(_ context.Context, from peer.ID, msg *pubsub.Message) pu
 		return pubsub.ValidationIgnore
 	}
 	defer r.work.leave()
+	r.efforts.owe(from, judgeEffort, time.Now())
 	m, err := wire.Decode(msg.Data)
 	switch m := m.(type) {
 	case wire.Head:

@@ -31,8 +31,11 @@ type conversation interface {
 }
 
 // shake has both sides prove that they are members, as package wire says. The dialer begins: a stranger
-// that dials learns nothing of us but a reason.
+// that dials learns nothing of us but a reason. Who comes and goes waits, as its effort is used up.
 func (a *admission) shake(ctx context.Context, c conversation, id peer.ID, dir network.Direction) error {
+	if err := a.efforts.begin(ctx, id, meetEffort); err != nil {
+		return noProof(err)
+	}
 	if err := c.SetDeadline(time.Now().Add(handshakeTimeout)); err != nil {
 		return noProof(err)
 	}

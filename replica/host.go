@@ -28,7 +28,7 @@ const (
 )
 
 // newHost makes a host that does not listen yet: nobody shall identify us before our handlers are set.
-func newHost(cfg Config, extra ...libp2p.Option) (host.Host, error) {
+func newHost(cfg Config, e *efforts, extra ...libp2p.Option) (host.Host, error) {
 	quietLibp2p(cfg.Log)
 	key, err := crypto.UnmarshalEd25519PrivateKey(cfg.Identity)
 	if err != nil {
@@ -47,7 +47,7 @@ func newHost(cfg Config, extra ...libp2p.Option) (host.Host, error) {
 		libp2p.NoListenAddrs,
 		libp2p.Transport(quic.NewTransport, quic.WithTLSIdentityOption(p2ptls.WithCertTemplate(certificate()))),
 		libp2p.Transport(tcp.NewTCPTransport, tcp.DisableReuseport()), // else a second node could share our port
-		libp2p.ResourceManager(resources),
+		libp2p.ResourceManager(pacedResources{resources, e}),
 		libp2p.ConnectionManager(conns),
 		libp2p.UDPBlackHoleSuccessCounter(nil), // most peers being off is normal, not a black hole
 		libp2p.IPv6BlackHoleSuccessCounter(nil),

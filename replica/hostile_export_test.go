@@ -9,6 +9,8 @@ import (
 const (
 	SignedBurst, SignedRate = signedBurst, signedRate
 	GossipBurst             = gossipBurst
+
+	OpenEffort, JudgeEffort, NameEffort, GiveEffort = openEffort, judgeEffort, nameEffort, giveEffort
 )
 
 // Kept returns how many things are remembered because of a peer, and how many there may be.
@@ -46,4 +48,11 @@ func (r *Replica) ListenSlowly() {
 	r.gossiped.mu.Lock()
 	defer r.gossiped.mu.Unlock()
 	r.gossiped.rate = 1
+}
+
+// SetEffort changes what each peer may have us do: so much at once beyond all that we hold, and so much a second.
+func (r *Replica) SetEffort(burst, rate float64) {
+	r.efforts.mu.Lock()
+	defer r.efforts.mu.Unlock()
+	r.efforts.burst, r.efforts.rate = burst, rate
 }

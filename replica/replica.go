@@ -37,6 +37,7 @@ type Replica struct {
 	moves     *allowances[peer.ID] // contacts that are news, by whose they are
 	gossiped  *allowances[peer.ID] // messages, by who sent them to us
 	signed    *signings
+	efforts   *efforts
 	admission *admission    // nil without a network or a certificate
 	review    chan struct{} // the members are to be reviewed
 	awaited   chan struct{} // something is to be asked for sooner than what was known
@@ -111,17 +112,18 @@ func start(ctx context.Context, cfg Config, ix *index.Index, extra ...libp2p.Opt
 		return nil, err
 	}
 	ctx, stop := context.WithCancel(ctx)
-	a, err := newAdmission(ctx, cfg, ix)
+	e := newEfforts(ctx)
+	a, err := newAdmission(ctx, cfg, e, ix)
 	if err != nil {
 		stop()
 		return nil, err
 	}
-	h, err := newHost(cfg, append(append(a.options(), a.relayed(cfg.Reachability)), extra...)...)
+	h, err := newHost(cfg, e, append(append(a.options(), a.relayed(cfg.Reachability)), extra...)...)
 	if err != nil {
 		stop()
 		return nil, err
 	}
-	r := assemble(ctx, stop, cfg, ix, a, h)
+	r := assemble(ctx, stop, cfg, ix, a, e, h)
 	r.recall()
 	if err := r.run(cfg, bootstrap); err != nil {
 		return nil, errors.Join(err, r.Close())
@@ -129,7 +131,7 @@ func start(ctx context.Context, cfg Config, ix *index.Index, extra ...libp2p.Opt
 	return r, nil
 }
 
-func assemble(ctx context.Context, stop func(), cfg Config, ix *index.Index, a *admission, h host.Host) *Replica {
+func assemble(ctx context.Context, stop func(), cfg Config, ix *index.Index, a *admission, e *efforts, h host.Host) *Replica {
 	r := &Replica{
 		ix:        ix,
 		log:       cfg.Log,
@@ -150,12 +152,13 @@ func assemble(ctx context.Context, stop func(), cfg Config, ix *index.Index, a *
 		peersFile: cfg.PeersFile,
 		ways:      newWays(ctx, cfg),
 		names:     namesOf(cfg.Network),
-		summaries: newSummaries(ix),
+		summaries: newSummaries(ix, e.hold),
 		blamed:    &told{},
 		noted:     newAllowances[peer.ID](comingsBurst, comingsRate),
 		moves:     newAllowances[peer.ID](movesBurst, movesRate),
 		gossiped:  newAllowances[peer.ID](gossipBurst, gossipRate),
 		signed:    newSignings(),
+		efforts:   e,
 		inbox:     make(chan arrival, inboxSize),
 		transfers: make(chan struct{}, maxTransfers),
 		downloads: make(chan struct{}, maxDownloads),

@@ -27,7 +27,7 @@ func StartOn(ctx context.Context, cfg Config, ix *index.Index, now func() time.T
 		return nil, err
 	}
 	ctx, stop := context.WithCancel(ctx)
-	r := assemble(ctx, stop, cfg, ix, nil, h)
+	r := assemble(ctx, stop, cfg, ix, nil, newEfforts(ctx), h)
 	r.gossip = gossip
 	return r, r.run(cfg, bootstrap)
 }

@@ -123,7 +123,7 @@ func (r *Replica) serve(l *limiter[peer.ID], handle func(*exchange) error) netwo
 			return
 		}
 		defer l.leave(id)
-		x := r.newExchange(s)
+		x := r.newExchange(r.efforts.pace(s))
 		err := handle(x)
 		x.end(err)
 		if err != nil {

@@ -21,7 +21,8 @@ type snapshot struct {
 
 // summaries follows the index, at a cost that follows its changes.
 type summaries struct {
-	ix *index.Index
+	ix   *index.Index
+	hold func(names int, bytes int64) // is told how much there is
 
 	mu    sync.Mutex
 	tree  summary.Tree
@@ -30,19 +31,23 @@ type summaries struct {
 	moved chan struct{} // closed at the next change
 }
 
-func newSummaries(ix *index.Index) *summaries {
-	return &summaries{ix: ix, moved: make(chan struct{})}
+func newSummaries(ix *index.Index, hold func(names int, bytes int64)) *summaries {
+	return &summaries{ix: ix, hold: hold, moved: make(chan struct{})}
 }
 
 // follow keeps the summary up to date until ctx ends, and calls changed after each change.
 func (s *summaries) follow(ctx context.Context, changed func()) error {
+	var bytes int64
 	return s.ix.Follow(ctx, 0, func(_ context.Context, news []index.Entry) error {
 		tree, _, _ := s.newest()
 		roots := make([]wire.Hash, len(news))
 		for i, e := range news {
+			before := tree
 			tree = noting(tree, e)
 			roots[i] = tree.Hash()
+			bytes += grown(before, tree, e.Name)
 		}
+		s.hold(tree.Len(), bytes)
 		s.move(tree, roots, news)
 		changed()
 		return nil
@@ -110,7 +115,15 @@ func noting(tree summary.Tree, e index.Entry) summary.Tree {
 	case e.Record.IsZero(), ok && old.Name < name:
 		return tree
 	}
-	return tree.Put(summary.Entry{Key: key, Stamp: stampOf(e.Record), Version: int64(e.Record.Version()), Name: name})
+	return tree.Put(summary.Entry{Key: key, Stamp: stampOf(e.Record), Version: int64(e.Record.Version()), Name: name, Size: e.Size})
+}
+
+// grown returns how many bytes more the content of a name has.
+func grown(before, after summary.Tree, n trust.Name) int64 {
+	key := wire.KeyOf(n.String())
+	old, _ := before.Get(key)
+	now, _ := after.Get(key)
+	return now.Size - old.Size
 }
 
 func stampOf(rec trust.Record) wire.Stamp {

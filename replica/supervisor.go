@@ -177,9 +177,9 @@ func (r *Replica) live(m *member) {
 	}
 }
 
-// reach dials until a session begins.
+// reach dials until a session begins, but not at once who comes and goes.
 func (r *Replica) reach(m *member) {
-	for attempt := 0; m.ctx.Err() == nil && m.current() == nil; attempt++ {
+	for attempt := 0; r.efforts.await(m.ctx, m.id) == nil && m.current() == nil; attempt++ {
 		r.dial(m, attempt)
 		if m.failed.Store(int32(attempt)); attempt == maxFailed {
 			notify(r.mesh)

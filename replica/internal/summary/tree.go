@@ -19,6 +19,7 @@ type Entry struct {
 	Stamp   wire.Stamp
 	Version int64
 	Name    string
+	Size    int64 // of its content, in bytes
 }
 
 // Item returns what peers are told of it.
