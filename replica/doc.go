@@ -36,6 +36,10 @@
 // than these, each keeps connected to 8 to 12 that it has chosen by chance, beside those that the
 // configuration names and those that have chosen it.
 //
+// Two nodes that dial each other at once get two connections, or more over TCP. Each of them closes, once all are
+// five seconds old and nothing is under way there, those that are worth less than one that has just answered a
+// ping: QUIC is worth more than TCP, and then what the node with the greater id has dialled.
+//
 // Config.PeersFile keeps the 300 peers that were met last, so that nobody is needed to find them again. It has
 // mode 0600, is replaced at once, at most every minute and when the replica is closed, and is ignored when
 // anything in it makes no sense. Its first line is "dmfs peers 2". Fields are separated by one space, times
@@ -67,7 +71,8 @@
 // its new addresses. WatchMachine has it from the kernel: addresses and default routes that change, and the
 // clock, when it is set or the machine wakes up.
 //
-// With Config.MDNS members on a LAN find each other: each tells, on all interfaces, its peer id, where it listens
+// With Config.MDNS members on a LAN find each other: each tells, on all interfaces, also those that
+// Config.Interfaces excludes, its peer id, where it listens
 // and a hash of the network's id. That anybody can do, so of what is heard 16 are dialled at a time, at most four
 // times. Without a network there is none, as it would invite strangers.
 //
