@@ -39,6 +39,13 @@
 // the first one stays until it is deleted. Both depend on the order in which records come. So nodes
 // may differ in what they hold of a member that breaks these rules, and of no other.
 //
+// No order by which the same files win everywhere is better. If the newest won, a flood would throw out the
+// member's good files; if the oldest did, whoever has its key would date the flood back, and each update would
+// put a good file last. Either takes away what was shown and acknowledged, without anybody's signature
+// that says so (I3). And nodes would differ all the same: when a deletion, a shorter version or an end
+// gives room again, what was thrown out is still with some nodes and gone with others. As it is, nothing
+// vanishes, and where the member has deleted enough, what was refused is taken when it is offered again.
+//
 // # What is kept
 //
 // Of each name there stay the newest three versions, the held one included (see [Index.SetHistory]),
