@@ -165,6 +165,9 @@ func (s *simulation) differences(floor map[int]map[trust.Name]signed) (all []str
 			first[ruled], other = m, m
 		}
 		for _, n := range s.names {
+			if s.forgotten(m, n) {
+				all = append(all, fmt.Sprintf("node %d withholds what it signed, though its certificate was renewed", m.number))
+			}
 			mine, theirs := m.held(n), other.held(n)
 			if mine != theirs {
 				all = append(all, fmt.Sprintf("node %d has %v, node %d has %v", m.number, mine, other.number, theirs))

@@ -18,10 +18,11 @@ func (p *planner) more() {
 		}
 	}
 	if q.members && !q.lazy && q.IntN(3) == 0 {
-		q.ends = time.Duration(1+q.IntN(180)) * time.Second // certificates know no less
-		q.instead(q.ownPublication(outcast))
+		q.ends = time.Duration(1+q.IntN(120)) * time.Second // certificates know no less
+		middle := len(q.steps) / 2
+		q.steps[q.IntN(middle)].do = q.publicationOf(outcast, q.IntN(q.nodes))
 		if q.IntN(2) == 0 {
-			q.instead(q.renewal())
+			q.steps[middle+q.IntN(len(q.steps)-middle)].do = q.renewal()
 		}
 	}
 	if q.IntN(4) == 0 {

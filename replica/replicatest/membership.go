@@ -2,6 +2,7 @@ package replicatest
 
 import (
 	"encoding/base64"
+	"errors"
 	"time"
 
 	"dmfs/trust"
@@ -45,8 +46,10 @@ func (s *simulation) certify() error {
 
 // ownPublication has a member sign something in its own part of the namespace, at its own machine or, with a copy
 // of its key and its certificate, at another one.
-func (p *planner) ownPublication(i int) func(*simulation) {
-	whose, content, deleted, nth := p.IntN(p.nodes), p.content(), p.IntN(5) == 0, p.IntN(3)
+func (p *planner) ownPublication(i int) func(*simulation) { return p.publicationOf(p.IntN(p.nodes), i) }
+
+func (p *planner) publicationOf(whose, i int) func(*simulation) {
+	content, deleted, nth := p.content(), p.IntN(5) == 0, p.IntN(3)
 	again := p.IntN(4) == 0
 	return func(s *simulation) {
 		m := s.machines[i]
@@ -86,6 +89,13 @@ func (s *simulation) ofMortal(n trust.Name) bool {
 	return err == nil && s.plan.ends > 0 && n == theirs
 }
 
+// forgotten reports whether the outcast withholds what it signed, though it is a member again.
+func (s *simulation) forgotten(m *machine, n trust.Name) bool {
+	e, ok := m.index.Get(n)
+	_, _, admitted := m.index.Policy().Namespace(n)
+	return m.number == outcast && s.ofMortal(n) && !s.mortal() && admitted && ok && e.Record.IsZero()
+}
+
 // endOf is when a machine's first certificate ends: one that may end, or any other whatever the clocks say.
 func (p *plan) endOf(number int) time.Time {
 	if number == outcast && p.ends > 0 {
@@ -107,6 +117,13 @@ func (m *machine) certify(end time.Time) error {
 	return err
 }
 
+// learn has a machine know its own certificate, unless that is revoked.
+func (s *simulation) learn(m *machine) {
+	if err := m.index.Learn(m.certificate()); !errors.Is(err, trust.ErrRevoked) {
+		s.must(err)
+	}
+}
+
 // renewal gives the outcast a certificate that does not end.
 func (p *planner) renewal() func(*simulation) {
 	return func(s *simulation) {
@@ -115,7 +132,7 @@ func (p *planner) renewal() func(*simulation) {
 		s.must(m.certify(never))
 		s.renewed.Store(true)
 		if m.replica != nil {
-			s.must(m.index.Learn(m.certificate()))
+			s.learn(m)
 			m.replica.Renewed()
 		}
 	}

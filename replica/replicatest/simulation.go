@@ -242,7 +242,7 @@ func (s *simulation) start(m *machine) {
 	s.must(m.open(s.rules[s.configuration(m)].policy))
 	s.must(s.reopened(m))
 	if m.number == outcast && s.renewed.Load() {
-		s.must(m.index.Learn(m.certificate()))
+		s.learn(m)
 	}
 	s.must(m.run(func(e index.Entry) {
 		s.watch(m, e)
