@@ -69,6 +69,7 @@ func (r *Replica) nameOf(id peer.ID) string {
 // blameFor blames a peer with which an exchange failed, if the error is one to blame it for.
 func (r *Replica) blameFor(id peer.ID, err error) {
 	switch {
+	case errors.Is(err, errNoTurn): // it is we who ask for much
 	case errors.Is(err, wire.ErrMalformed):
 		r.blame(id, faultMalformed, err)
 	case errors.Is(err, trust.ErrMismatch):

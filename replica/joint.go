@@ -159,7 +159,7 @@ func (j *jointFetch) askQuickly(ctx context.Context, m *member, p patience) erro
 		return errTooSlow
 	}
 	err := j.ask(ctx, m, p)
-	if late(err) || errors.Is(err, wire.ErrMalformed) {
+	if late(err) || errors.Is(err, errNoTurn) || errors.Is(err, wire.ErrMalformed) {
 		m.avoid()
 	}
 	if late(err) {
