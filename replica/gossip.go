@@ -81,6 +81,9 @@ func messageID(m *pb.Message) string {
 // Sync brings what was in them.
 func (r *Replica) inspect(from peer.ID, rpc *pubsub.RPC) error {
 	now := time.Now()
+	if r.efforts.wait(from, now) > 0 {
+		r.blame(from, faultGossip, nil) // what comes next waits
+	}
 	for i := range rpc.Publish {
 		if r.gossiped.spend(from, 1, now) > 0 {
 			rpc.Publish = rpc.Publish[:i]
