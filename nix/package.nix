@@ -1,6 +1,6 @@
 # dmfs as one static program, with its manual page, completions and mount.dmfs.
 #
-# vendorHash follows go.mod. After a change of go.mod, in the root of the project:
+# vendorHash follows go.mod and what any package or test imports. After a change of either, in the root of the project:
 #
 #   d=$(mktemp -d) && go mod vendor -o $d/v && nix --extra-experimental-features nix-command hash path $d/v
 {
@@ -29,7 +29,7 @@ buildGoModule {
       ../trust
     ];
   };
-  vendorHash = "sha256-cFdB0r+c3zCbpXDm9HlGTMvYI9zNbpZgI09xQm+aTVk=";
+  vendorHash = "sha256-dF7VurSS688fxWackwpLVmkAkeU0feTMLJFa+iFSOEg=";
 
   subPackages = [ "cmd/dmfs" ];
   env.CGO_ENABLED = 0;
