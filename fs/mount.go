@@ -124,7 +124,6 @@ func Mount(o Options, ix *index.Index) (*FS, error) {
 
 // start delivers what comes after seq.
 func (f *FS) start(seq uint64) {
-	f.progress = newProgress(seq)
 	f.index.Delivered(seq)
 	f.tell(seq, nil)
 	ctx, stop := context.WithCancel(context.Background())
@@ -157,6 +156,7 @@ func newFS(o Options, mountpoint string, ix *index.Index) *FS {
 
 // load shows what was shown when all changes up to seq were delivered.
 func (f *FS) load(seq uint64) {
+	f.progress = newProgress(seq) // a write may be complete before the first delivery
 	for _, path := range f.standing() {
 		f.placeDir(path)
 	}

@@ -48,11 +48,10 @@ type write struct {
 
 const sector = 512
 
-// powerOn mounts the disk over its directory, with that directory's files on it, for so many steps.
-func (d *disk) powerOn(t *testing.T, steps int) {
+// powerOn mounts a disk over a directory, with that directory's files on it, for so many steps.
+func powerOn(t *testing.T, dir string, dice *rand.Rand, steps int) *disk {
 	t.Helper()
-	d.left, d.lasting, d.renames = steps, map[string]*diskFile{}, nil
-	d.Inode, d.dark = fs.Inode{}, make(chan struct{})
+	d := &disk{dir: dir, dice: dice, dark: make(chan struct{}), left: steps, lasting: map[string]*diskFile{}}
 	files, err := os.ReadDir(d.dir)
 	if err != nil {
 		t.Fatal(err)
@@ -69,12 +68,13 @@ func (d *disk) powerOn(t *testing.T, steps int) {
 	if d.server, err = fs.Mount(d.dir, d, &o); err != nil {
 		t.Fatal(err)
 	}
+	return d
 }
 
 // powerOff unmounts the disk, which nobody uses any more, and leaves in the directory what has survived.
 func (d *disk) powerOff(t *testing.T) {
 	t.Helper()
-	if d.server == nil {
+	if d == nil || d.server == nil {
 		return
 	}
 	if err := d.server.Unmount(); err != nil {

@@ -22,7 +22,8 @@ func TestPowerCutsLoseNothingThatWasAcknowledged(t *testing.T) {
 	random := rand.New(rand.NewPCG(seed, 0))
 	names := []string{"log/0", "log/1", "log/2", "log/3"}
 	m := harness.New(t, harness.Options{Nodes: 1, Files: harness.Names(names...)})
-	n, d := m.Nodes[0], &disk{dir: m.Nodes[0].State, dice: random}
+	n := m.Nodes[0]
+	var d *disk
 	t.Cleanup(func() { d.powerOff(t) })
 	t.Cleanup(func() {
 		if n.Running() {
@@ -31,8 +32,8 @@ func TestPowerCutsLoseNothingThatWasAcknowledged(t *testing.T) {
 	})
 	writers := startWriters(m, names)
 	defer writers.stop()
-	for range cuts {
-		d.powerOn(t, 1+random.IntN(1<<(1+random.IntN(9))))
+	for cut := 0; cut < cuts || len(writers.acknowledgedAt(n)) < len(names); cut++ {
+		d = powerOn(t, n.State, random, 1+random.IntN(1<<(1+random.IntN(9))))
 		n.Begin()
 		select {
 		case <-d.dark:
@@ -47,11 +48,8 @@ func TestPowerCutsLoseNothingThatWasAcknowledged(t *testing.T) {
 		}
 	}
 	writers.stop()
-	t.Logf("%d versions were acknowledged, %d writes failed", writers.written, writers.failed)
-	if writers.written < cuts {
-		t.Error("little was written when the power went")
-	}
 	n.Start()
+	t.Logf("%d versions were acknowledged, %d writes failed", writers.written, writers.failed)
 	if err := writers.missing(n); err != nil {
 		t.Error(err)
 	}

@@ -167,6 +167,11 @@ func (m *machine) during(t *testing.T) {
 
 // off powers the machine off and removes what is left.
 func (m *machine) off() {
+	if m.leader != "" {
+		if panics, _ := m.try("sh", "-c", "journalctl -b --no-pager | grep 'panic in '"); strings.Contains(panics, "panic in ") {
+			m.t.Errorf("a node panicked:\n%s", panics)
+		}
+	}
 	if m.t.Failed() && m.leader != "" {
 		journal, _ := m.try("journalctl", "-b", "--no-pager", "-o", "short-monotonic", "-n", "150")
 		console, _ := os.ReadFile(filepath.Join(m.Dir, "console"))

@@ -131,7 +131,7 @@ func (m *Mesh) dislike(n *Node, line string) {
 			return
 		}
 	}
-	for _, bad := range []string{"DATA RACE", "panic:", "fatal error:", "level=ERROR"} {
+	for _, bad := range []string{"DATA RACE", "panic: ", "panic in ", "fatal error:", "level=ERROR"} {
 		if strings.Contains(line, bad) {
 			m.t.Errorf("node %s logged %q", n.Name, line)
 		}
