@@ -102,6 +102,9 @@ func (r *Replica) apply(from peer.ID, recs []trust.Record) ([]index.Outcome, err
 	}
 	for i, o := range outcomes {
 		r.blameOwner(recs[i].Name(), o.Err)
+		if o.Err == nil {
+			r.blameClock(recs[i].Name(), recs[i].Version())
+		}
 	}
 	return outcomes, err
 }

@@ -90,26 +90,28 @@ func (r *Replica) blameForger(id peer.ID, err error) {
 }
 
 // blameClock blames the member in whose namespace a version is that is ahead of the clock, unless that is for our
-// own clock. The version was judged with err: taken, or put off until its time.
-func (r *Replica) blameClock(h wire.Head, err error) {
-	name, unnamed := trust.ParseName(h.Name)
-	policy, now := r.ix.Policy(), r.now()
-	_, key, ok := policy.Namespace(name)
-	if unnamed != nil || !ok || !trust.Version(h.Version).Time().After(now.Add(policy.ClockSkew())) {
+// own clock. By now its certificate is known, and so its name.
+func (r *Replica) blameClock(n trust.Name, v trust.Version) {
+	policy := r.ix.Policy()
+	_, key, ok := policy.Namespace(n)
+	if !ok || !v.Time().After(r.now().Add(policy.ClockSkew())) {
 		return
 	}
-	behind := false
-	switch {
-	case err == nil:
-		_, behind = r.ix.ClockBehind()
-	case errors.Is(err, trust.ErrFuture):
-		_, err = policy.Examine(name, h.Signature, now) // it may be a certificate that is not valid yet
-		behind = !errors.Is(err, trust.ErrFuture)
-	default:
-		return
-	}
-	if !behind {
+	if _, behind := r.ix.ClockBehind(); !behind {
 		r.blame(peerOf(key), faultClock, nil)
+	}
+}
+
+// blameFuture does so for a version that was put off with err until its time. Who sends it is its signer: others
+// put it off, too.
+func (r *Replica) blameFuture(h wire.Head, err error) {
+	name, unnamed := trust.ParseName(h.Name)
+	if unnamed != nil || !errors.Is(err, trust.ErrFuture) {
+		return
+	}
+	_, err = r.ix.Policy().Examine(name, h.Signature, r.now()) // it may be a certificate that is not valid yet
+	if errors.Is(err, trust.ErrFuture) {
+		r.blameClock(name, trust.Version(h.Version))
 	}
 }
 

@@ -147,7 +147,7 @@ func (r *Replica) judgeHead(from peer.ID, head wire.Head) pubsub.ValidationResul
 	if err == nil {
 		err = r.chargeGossip(rec)
 	}
-	r.blameClock(head, err)
+	r.blameFuture(head, err)
 	switch {
 	case err != nil && innocent(err):
 		r.noteRefusal(from, head.Name, err)

@@ -90,7 +90,7 @@ func (p *pull) readHeads(x *exchange, asked map[wire.Key]wire.Item) (large []wan
 		if w.rec, over, err = p.r.prove(head); err == nil {
 			err = p.r.chargeSync(w.rec)
 		}
-		p.r.blameClock(head, err)
+		p.r.blameFuture(head, err)
 		if err != nil || !p.r.fresh(w.rec) {
 			p.r.noteContradiction(p.m.id, w.rec)
 			p.decline(w, head.Name, head.Version, err)
