@@ -273,7 +273,9 @@ func (s *siege) member(t *testing.T, i int, name string) *adversary {
 
 // knows reports whether a node is connected to the i-th one or dials it.
 func (m *memberNode) knows(i int) bool {
-	return slices.ContainsFunc(m.Replica.Peers(), func(p replica.Peer) bool { return p.ID == replica.PeerID(keyOf(i)) })
+	return slices.ContainsFunc(m.Replica.Peers(), func(p replica.Peer) bool {
+		return p.ID == replica.PeerID(keyOf(i)) && p.Addr != "" // else it is told of for its faults alone
+	})
 }
 
 // faultOf returns the fault that a node finds in somebody, by a part of its text; zero when it does not.
